@@ -1,0 +1,1 @@
+"""Instruments, health facts, screening and clearance."""

@@ -1,0 +1,201 @@
+"""The audit: who did what, who looked, and proof that the rows are as they were written.
+
+``record`` belongs inside the transaction of the act it speaks of; if it fails, the act fails. ``looked_at`` is called
+by doors. Rows hold ids, codes and field names; never a name, an answer or a sentence.
+"""
+
+import contextlib
+import hashlib
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.core.cache import cache
+from django.db import models
+from django.http import HttpRequest
+
+from clinic.access import role_at
+from clinic.models import AuditEvent, Outcome, User
+
+READ_ONCE_EVERY = timedelta(minutes=15)
+
+
+class Verb(StrEnum):
+    """Everything that is audited: ``subject.happened``, in alphabetical order."""
+
+    APPOINTMENT_BOOKED = "appointment.booked"
+    APPOINTMENT_CANCELLED = "appointment.cancelled"
+    APPOINTMENT_CHANGE_ANSWERED = "appointment.change_answered"
+    APPOINTMENT_CHANGE_ASKED = "appointment.change_asked"
+    APPOINTMENT_CHECKED_IN = "appointment.checked_in"
+    APPOINTMENT_CHECK_IN_UNDONE = "appointment.check_in_undone"
+    APPOINTMENT_CONFIRMED = "appointment.confirmed"
+    APPOINTMENT_LEFT = "appointment.left"
+    APPOINTMENT_MISSED = "appointment.missed"
+    APPOINTMENT_MISS_UNDONE = "appointment.miss_undone"
+    APPOINTMENT_MOVED = "appointment.moved"
+    AUDIT_SEARCHED = "audit.searched"
+    BREAK_GLASS_REVIEWED = "break_glass.reviewed"
+    BREAK_GLASS_USED = "break_glass.used"
+    CARE_TEAM_CHANGED = "care_team.changed"
+    CLOSURE_CANCELLED = "closure.cancelled"
+    CLOSURE_ENTERED = "closure.entered"
+    CONTACT_ADDED = "contact.added"
+    CONTACT_CHANGED = "contact.changed"
+    CONTACT_ENDED = "contact.ended"
+    DEVICE_ENROLLED = "device.enrolled"
+    DEVICE_REVOKED = "device.revoked"
+    EQUIPMENT_CHANGED = "equipment.changed"
+    HOURS_CHANGED = "hours.changed"
+    LICENCE_CHANGED = "licence.changed"
+    LIST_READ = "list.read"
+    LOCATION_CHANGED = "location.changed"
+    MEMBERSHIP_ENDED = "membership.ended"
+    MEMBERSHIP_STARTED = "membership.started"
+    MESSAGE_FAILED = "message.failed"
+    MESSAGE_OUTCOME_UNKNOWN = "message.outcome_unknown"
+    MESSAGE_QUEUED = "message.queued"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_SETTLED = "message.settled"
+    MESSAGE_SKIPPED = "message.skipped"
+    PATIENT_ADDRESS_CHANGED = "patient.address_changed"
+    PATIENT_CHANGED = "patient.changed"
+    PATIENT_LIFE_STATE_CHANGED = "patient.life_state_changed"
+    PATIENT_REGISTERED = "patient.registered"
+    PERMISSION_REFUSED = "permission.refused"
+    POLICY_APPROVED = "policy.approved"
+    POLICY_DRAFTED = "policy.drafted"
+    PORTAL_INVITED = "portal.invited"
+    PORTAL_JOINED = "portal.joined"
+    PORTAL_SUSPENDED = "portal.suspended"
+    PREFERENCE_CHANGED = "preference.changed"
+    RECORD_READ = "record.read"
+    REFERRAL_ACCEPTED = "referral.accepted"
+    REFERRAL_BOOKED = "referral.booked"
+    REFERRAL_CLOSED = "referral.closed"
+    REFERRAL_DECLINED = "referral.declined"
+    REFERRAL_LINKED = "referral.linked"
+    REFERRAL_RECEIVED = "referral.received"
+    REFERRAL_REOPENED = "referral.reopened"
+    ROOM_CHANGED = "room.changed"
+    SECOND_FACTOR_ADDED = "second_factor.added"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SECOND_FACTOR_RESET = "second_factor.reset"
+    SIGNED_IN = "session.signed_in"
+    SIGNED_OUT = "session.signed_out"
+    SIGN_IN_FAILED = "session.sign_in_failed"
+    STAFF_INVITED = "staff.invited"
+    STAFF_INVITATION_WITHDRAWN = "staff.invitation_withdrawn"
+    STAFF_JOINED = "staff.joined"
+    STAFF_LEFT = "staff.left"
+    SUPPRESSION_CHANGED = "suppression.changed"
+    TIME_OFF_CANCELLED = "time_off.cancelled"
+    TIME_OFF_ENTERED = "time_off.entered"
+    WORK_ITEM_CLOSED = "work_item.closed"
+    WORK_ITEM_HANDED_OVER = "work_item.handed_over"
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """Where an act came from; set once a request by clinic.middleware, empty in workers and commands."""
+
+    request_id: str = ""
+    session_hash: str = ""
+    address: str | None = None
+    page: str = ""
+    device_id: uuid.UUID | None = None
+
+
+facts: ContextVar[RequestFacts] = ContextVar("audit_request_facts", default=RequestFacts())
+
+
+def record(
+    by: User | None,
+    verb: Verb,
+    subject: models.Model | None,
+    *,
+    now: datetime,
+    patient_id: uuid.UUID | None = None,
+    location_id: uuid.UUID | None = None,
+    outcome: Outcome = Outcome.DONE,
+    details: dict[str, Any] | None = None,
+) -> AuditEvent:
+    """Write one audit row and return it. ``by`` is None only for a stranger.
+
+    ``patient_id`` and ``location_id`` are read off the subject when it has such fields and none are given.
+    """
+    where = location_id or getattr(subject, "location_id", None) or getattr(subject, "home_location_id", None)
+    seen = facts.get()
+    return AuditEvent.objects.create(
+        at=now,
+        actor_id=by.pk if by else None,
+        acting_role=role_at(by, where) if by else "",
+        verb=verb,
+        subject_type=subject._meta.model_name if subject is not None else "",
+        subject_id=subject.pk if subject is not None else None,
+        patient_id=patient_id or _patient_of(subject),
+        location_id=where,
+        outcome=outcome,
+        details=details or {},
+        page=seen.page,
+        request_id=seen.request_id,
+        session_hash=seen.session_hash,
+        address=seen.address,
+        device_id=seen.device_id,
+    )
+
+
+def _patient_of(subject: models.Model | None) -> uuid.UUID | None:
+    if subject is None:
+        return None
+    if subject._meta.model_name == "patient":
+        return uuid.UUID(str(subject.pk))
+    found: uuid.UUID | None = getattr(subject, "patient_id", None)
+    return found
+
+
+def looked_at(request: HttpRequest, subject: models.Model, *, now: datetime) -> None:
+    """Write that the person behind ``request`` read ``subject``: one row a person, record, page and quarter of an hour.
+
+    The memory of who has looked is Redis's; without it there are more rows, never fewer.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        return
+    quarter = int(now.timestamp() // READ_ONCE_EVERY.total_seconds())
+    what = f"{user.pk}:{subject._meta.label_lower}:{subject.pk}:{facts.get().page}:{quarter}"
+    key = "read:" + hashlib.sha256(what.encode()).hexdigest()[:40]
+    if _remembered(key):
+        return
+    record(user, Verb.RECORD_READ, subject, now=now)
+    _remember(key)
+
+
+def listed(request: HttpRequest, name: str, ids: list[uuid.UUID], *, now: datetime) -> None:
+    """Write which patients a list showed to the person behind ``request``: one row a page of results."""
+    user = request.user
+    if not isinstance(user, User) or not ids:
+        return
+    quarter = int(now.timestamp() // READ_ONCE_EVERY.total_seconds())
+    what = f"{user.pk}:{name}:{','.join(sorted(map(str, ids)))}:{quarter}"
+    key = "read:" + hashlib.sha256(what.encode()).hexdigest()[:40]
+    if _remembered(key):
+        return
+    record(user, Verb.LIST_READ, None, now=now, details={"list": name, "patients": [str(i) for i in ids]})
+    _remember(key)
+
+
+def _remembered(key: str) -> bool:
+    try:
+        return cache.get(key) is not None
+    except Exception:  # Redis away in any way: write the row.
+        return False
+
+
+def _remember(key: str) -> None:
+    # Redis away in any way: the next reading writes another row.
+    with contextlib.suppress(Exception):
+        cache.set(key, 1, int(READ_ONCE_EVERY.total_seconds()))

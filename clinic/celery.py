@@ -1,0 +1,22 @@
+"""The clock and the hands: the Celery application and the whole timetable in one literal.
+
+Nothing is queued here. Rows are the queue; a task finds what is due, and a second run finds nothing.
+"""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
+
+app = Celery("stillwater")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    "deliver-messages": {"task": "clinic.tasks.deliver_messages", "schedule": 20.0, "options": {"expires": 20}},
+    "flag-stuck-messages": {"task": "clinic.tasks.flag_stuck_messages", "schedule": 300.0, "options": {"expires": 300}},
+    "queue-due-reminders": {"task": "sessions.tasks.queue_due_reminders", "schedule": 60.0, "options": {"expires": 60}},
+    "seal-audit": {"task": "clinic.tasks.seal_audit", "schedule": 3600.0, "options": {"expires": 3600}},
+    "beat-heartbeat": {"task": "clinic.tasks.heartbeat", "schedule": 15.0, "options": {"expires": 15}},
+}

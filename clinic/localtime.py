@@ -1,0 +1,86 @@
+"""Days, hours and how they are shown: the one place where UTC meets a wall clock.
+
+Every function takes the zone it works in. Arithmetic on wall-clock time happens here and only here, so that a week of
+10:00 stays 10:00 across a clock change.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.utils import formats
+from django.utils.translation import gettext as _
+
+
+def zone(name: str, fallback: str = "UTC") -> ZoneInfo:
+    """Return the zone called ``name``, or ``fallback`` when nobody knows that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(fallback)
+
+
+def at(day: date, clock_time: time, tz: ZoneInfo) -> datetime:
+    """Return the moment (UTC) of a wall-clock time on a day.
+
+    A time that the spring change skips is moved forward by the size of the gap; of a time that the autumn change
+    repeats the first is meant.
+    """
+    local = datetime.combine(day, clock_time, tzinfo=tz)
+    return local.astimezone(UTC)
+
+
+def day_of(moment: datetime, tz: ZoneInfo) -> date:
+    """Return the calendar day of a moment in a zone."""
+    return moment.astimezone(tz).date()
+
+
+def day_bounds(day: date, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the first moment of a day and of the next one, in UTC: 23, 24 or 25 hours apart."""
+    return at(day, time.min, tz), at(day + timedelta(days=1), time.min, tz)
+
+
+def week_bounds(day: date, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the moments at which the Monday-to-Sunday week of ``day`` begins and ends, in UTC."""
+    monday = week_start(day)
+    return at(monday, time.min, tz), at(monday + timedelta(days=7), time.min, tz)
+
+
+def week_start(day: date) -> date:
+    """Return the Monday of the week of ``day``."""
+    return day - timedelta(days=day.weekday())
+
+
+def clock_text(moment: datetime, tz: ZoneInfo) -> str:
+    """Return the time of day, like "10:00"."""
+    return f"{moment.astimezone(tz):%H:%M}"
+
+
+def zone_text(moment: datetime, tz: ZoneInfo) -> str:
+    """Return the zone's abbreviation at that moment, like "MST"."""
+    return moment.astimezone(tz).tzname() or str(tz)
+
+
+def day_text(day: date) -> str:
+    """Return a day with its weekday, like "Tue 14 Dec 2026"."""
+    return formats.date_format(day, "D j M Y")
+
+
+def long_day_text(day: date) -> str:
+    """Return a day written out for a patient, like "Tuesday, 14 December 2026"."""
+    return formats.date_format(day, "l, j F Y")
+
+
+def moment_text(moment: datetime, tz: ZoneInfo) -> str:
+    """Return weekday, date, time and zone, like "Tue 14 Dec 2026 10:00 MST"."""
+    local = moment.astimezone(tz)
+    return f"{day_text(local.date())} {local:%H:%M} {local.tzname()}"
+
+
+def age_text(since: datetime, now: datetime) -> str:
+    """Return how long ago something was in one word a queue can be read by, like "3 h" or "2 d"."""
+    minutes = max(0, int((now - since).total_seconds() // 60))
+    if minutes < 60:
+        return _("%(n)d min") % {"n": minutes}
+    if minutes < 48 * 60:
+        return _("%(n)d h") % {"n": minutes // 60}
+    return _("%(n)d d") % {"n": minutes // 1440}

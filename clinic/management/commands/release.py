@@ -1,0 +1,31 @@
+"""``manage.py release``: bring the database to this code's schema, as its owner, and give the application its rights.
+
+Run once a release, before any process of the new code serves. Any failure ends with a non-zero exit and nothing serves:
+``clinic.middleware.schema_must_match`` refuses on a schema that does not fit.
+"""
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+from clinic import grants
+
+# Two releases at once would trip over each other: the second waits here.
+RELEASE_LOCK = 5_710_423
+
+
+class Command(BaseCommand):
+    help = "Migrate the database as its owner and set the rights of the application's role."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [RELEASE_LOCK])
+        try:
+            call_command("migrate", interactive=False, verbosity=options["verbosity"])
+            grants.grant(connection)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [RELEASE_LOCK])
+        self.stdout.write("The database fits this release.")

@@ -1,0 +1,40 @@
+"""The ground floor's things. Django finds them here; everybody imports from the noun's own module or from here."""
+
+from .audit import AuditEvent, AuditSeal, Outcome
+from .devices import EnrolledDevice
+from .hours import Closure, OpeningHours, TimeOff, Weekday, WorkingHours
+from .outbox import Category, Channel, OutboundMessage, Suppression
+from .people import CLINICIANS, Licence, Membership, Role, StaffInvitation, User
+from .places import Device, Location, Room
+from .policy import PolicyVersion
+from .record import Record, new_id
+from .worklist import WorkItem
+
+__all__ = [
+    "CLINICIANS",
+    "AuditEvent",
+    "AuditSeal",
+    "Category",
+    "Channel",
+    "Closure",
+    "Device",
+    "EnrolledDevice",
+    "Licence",
+    "Location",
+    "Membership",
+    "OpeningHours",
+    "OutboundMessage",
+    "Outcome",
+    "PolicyVersion",
+    "Record",
+    "Role",
+    "Room",
+    "StaffInvitation",
+    "Suppression",
+    "TimeOff",
+    "User",
+    "Weekday",
+    "WorkItem",
+    "WorkingHours",
+    "new_id",
+]

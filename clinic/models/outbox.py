@@ -1,0 +1,163 @@
+"""Letters on their way: one row a message, which is both the queue and the record of what became of it."""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from .record import Record
+
+
+class Channel(models.TextChoices):
+    EMAIL = "email", _("e-mail")
+    SMS = "sms", _("text message")
+
+
+class Category(models.TextChoices):
+    VISIT = "visit", _("about visits")
+    QUESTIONNAIRE = "questionnaire", _("questionnaires")
+    FOLLOW_UP = "follow_up", _("follow-up")
+    WAITLIST = "waitlist", _("earlier openings")
+    SECURITY = "security", _("security codes and invitations")
+    REPLY = "reply", _("answers to your messages")
+    STAFF_PAGE = "staff_page", _("urgent pages to staff")
+
+    @property
+    def is_urgent(self) -> bool:
+        """Urgent letters go at once, at any hour, and cannot be opted out of."""
+        return self in {Category.SECURITY, Category.REPLY, Category.STAFF_PAGE}
+
+
+# A claimed letter that nobody recorded an outcome for is handed to a person after this long.
+STUCK_AFTER = timedelta(minutes=15)
+
+
+class OutboundMessageQuerySet(models.QuerySet["OutboundMessage"]):
+    def deliverable(self, now: datetime) -> "OutboundMessageQuerySet":
+        """Queued and due, urgent first, then oldest first."""
+        return self.filter(status=OutboundMessage.Status.QUEUED, not_before__lte=now).order_by(
+            "-is_urgent", "not_before"
+        )
+
+    def stuck(self, now: datetime) -> "OutboundMessageQuerySet":
+        return self.filter(status=OutboundMessage.Status.SENDING, claimed_at__lt=now - STUCK_AFTER)
+
+    def about(self, subject_type: str, subject_id: object) -> "OutboundMessageQuerySet":
+        return self.filter(subject_type=subject_type, subject_id=subject_id)
+
+
+class OutboundMessage(Record):
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        SENDING = "sending", _("being sent")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("could not be sent")
+        UNKNOWN = "unknown", _("outcome unknown")
+        SKIPPED = "skipped", _("not sent")
+        VOID = "void", _("withdrawn")
+
+        @property
+        def is_final(self) -> bool:
+            return self not in {self.QUEUED, self.SENDING}
+
+    class RecipientKind(models.TextChoices):
+        PATIENT = "patient", _("patient")
+        CONTACT = "contact", _("contact")
+        ENQUIRER = "enquirer", _("enquirer")
+        STAFF = "staff", _("staff")
+
+    # queued -> sending -> sent | failed | unknown, or back to queued to be tried again; queued -> skipped | void.
+    # Unknown is settled by a person only.
+    MOVES = {
+        Status.QUEUED: {Status.SENDING, Status.SKIPPED, Status.VOID},
+        Status.SENDING: {Status.SENT, Status.FAILED, Status.QUEUED, Status.UNKNOWN, Status.SKIPPED},
+        Status.UNKNOWN: {Status.SENT, Status.FAILED},
+    }
+
+    kind = models.CharField(_("kind"), max_length=40)
+    category = models.CharField(_("category"), max_length=16, choices=Category)
+    is_urgent = models.BooleanField(default=False)
+    channel = models.CharField(_("channel"), max_length=8, choices=Channel)
+    recipient_kind = models.CharField(max_length=8, choices=RecipientKind)
+    recipient_id = models.UUIDField(null=True)
+    address = models.CharField(_("address"), max_length=254)
+    language = models.CharField(max_length=8, default="en")
+    # The reader's zone, for quiet hours. What the letter says is in the clinic's zone.
+    time_zone = models.CharField(max_length=40)
+    location_id = models.UUIDField(null=True)
+    subject_type = models.CharField(max_length=40)
+    subject_id = models.UUIDField()
+    schedule_version = models.PositiveIntegerField(default=1)
+    # What the letter needs beyond its subject and must not lie about in clear, such as a sign-in code or the token of
+    # a link: sealed with clinic.keyring and blanked once sent.
+    secret = models.TextField(blank=True)
+    status = models.CharField(_("state"), max_length=8, choices=Status, default=Status.QUEUED)
+    reason = models.CharField(_("reason"), max_length=40, blank=True)
+    queued_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    useful_until = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    provider_id = models.CharField(max_length=120, blank=True)
+    settled_by_id = models.UUIDField(null=True, blank=True)
+
+    objects = OutboundMessageQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "subject_type", "subject_id", "kind", "channel", "schedule_version", "address",
+                name="message_once_a_subject_kind_channel_and_version",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "sending"], settled_at=None)
+                | Q(status__in=["sent", "failed", "unknown", "skipped", "void"], settled_at__isnull=False),
+                name="message_settled_has_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="sending") | Q(claimed_at__isnull=False), name="message_sending_has_claim"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["failed", "skipped", "void"]) | ~Q(reason=""), name="message_not_sent_has_reason"
+            ),
+        ]  # fmt: skip
+        indexes = [
+            # Serves deliver_next: the queue itself, whatever the size of the history.
+            models.Index(
+                fields=["-is_urgent", "not_before"], condition=Q(status="queued"), name="message_queue"
+            ),
+            # Serves flag_stuck_messages and the queue's figures on /healthz.
+            models.Index(fields=["claimed_at"], condition=Q(status="sending"), name="message_in_hand"),
+            # Serves "what was sent, and why not" of a patient.
+            models.Index(fields=["recipient_id", "-queued_at"], name="message_by_recipient"),
+            # Serves the list of letters that a person must look at.
+            models.Index(
+                fields=["location_id", "-settled_at"], condition=Q(status__in=["failed", "unknown"]), name="message_in_trouble"
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.status}"
+
+
+class Suppression(Record):
+    """An address that must not be written to, for one category or (blank) for all that can be opted out of."""
+
+    channel = models.CharField(max_length=8, choices=Channel)
+    address = models.CharField(max_length=254)
+    category = models.CharField(max_length=16, choices=Category, blank=True)
+    reason = models.CharField(max_length=40)
+    since = models.DateTimeField()
+    lifted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "channel", "address", "category", condition=Q(lifted_at=None), name="suppression_once_an_address"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.category or 'all'}"

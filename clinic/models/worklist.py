@@ -1,0 +1,91 @@
+"""Everything somebody must do: one worklist for every floor."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from .people import Membership, Role, User
+from .places import Location
+from .record import Record
+
+
+class WorkItemQuerySet(models.QuerySet["WorkItem"]):
+    def open(self) -> "WorkItemQuerySet":
+        return self.filter(closed_at=None)
+
+    def overdue(self, now: datetime) -> "WorkItemQuerySet":
+        return self.open().filter(due_at__lt=now)
+
+    def mine(self, user: User, memberships: tuple[Membership, ...]) -> "WorkItemQuerySet":
+        """Open items of this person, and unowned ones of the roles they hold at each location."""
+        mine = Q(owner=user)
+        for membership in memberships:
+            mine |= Q(owner=None, owner_role=membership.role, location_id=membership.location_id)
+        return self.open().filter(mine)
+
+    def for_subject(self, subject_type: str, subject_id: object) -> "WorkItemQuerySet":
+        return self.filter(subject_type=subject_type, subject_id=subject_id)
+
+
+class WorkItem(Record):
+    """Something a person, or whoever holds a role at a location, has to do by a time."""
+
+    class Kind(models.TextChoices):
+        REFERRAL = "referral", _("New enquiry")
+        MESSAGE_UNKNOWN = "message_unknown", _("Letter: outcome unknown")
+        MESSAGE_FAILED = "message_failed", _("Letter could not be sent")
+        CHANGE_REQUEST = "change_request", _("Patient asks to change a visit")
+        CALL_PATIENT = "call_patient", _("Call the patient")
+        ADDRESS_CHANGED = "address_changed", _("Check a changed address")
+        HANDOVER = "handover", _("Inherited from somebody who left")
+        BREAK_GLASS_REVIEW = "break_glass_review", _("Review an emergency opening")
+        BREAK_GLASS_NOTICE = "break_glass_notice", _("Your patient's chart was opened in an emergency")
+        RECALL = "recall", _("Visits affected by time off or a closure")
+
+    class Outcome(models.TextChoices):
+        DONE = "done", _("done")
+        NOT_NEEDED = "not_needed", _("no longer needed")
+        REFUSED = "refused", _("refused")
+
+    kind = models.CharField(_("kind"), max_length=24, choices=Kind)
+    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    owner_role = models.CharField(_("for"), max_length=16, choices=Role, blank=True)
+    subject_type = models.CharField(max_length=40)
+    subject_id = models.UUIDField()
+    patient_id = models.UUIDField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(_("due"))
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    outcome = models.CharField(max_length=12, choices=Outcome, blank=True)
+    outcome_note = models.TextField(_("what was done"), max_length=500, blank=True)
+
+    objects = WorkItemQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(owner__isnull=False) | ~Q(owner_role=""), name="work_item_belongs_to_somebody"
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at=None, closed_by=None, outcome="")
+                | (Q(closed_at__isnull=False, closed_by__isnull=False) & ~Q(outcome="")),
+                name="work_item_closed_has_outcome",
+            ),
+            # A second open item is about the same thing for another person only.
+            models.UniqueConstraint(
+                "kind", "subject_id", "owner", condition=Q(closed_at=None), nulls_distinct=False,
+                name="work_item_open_once",
+            ),
+        ]  # fmt: skip
+        indexes = [
+            # Serves the worklist and the bell: the open items of a location by due time.
+            models.Index(fields=["location", "due_at"], condition=Q(closed_at=None), name="work_item_open_by_location"),
+            models.Index(fields=["owner", "due_at"], condition=Q(closed_at=None), name="work_item_open_by_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

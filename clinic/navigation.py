@@ -1,0 +1,139 @@
+"""What surrounds a page: the rail, the palette, who and where one is. Pages are named by URL, never imported."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clinic.access import Permission, holds, memberships_of
+from clinic.models import Location, Role, User, WorkItem
+
+CRISIS = {"call": "988", "emergency": "911"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the rail or the palette: who may open it is asked of the permission."""
+
+    label: Any
+    icon: str
+    url_name: str
+    permission: Permission
+    hint: Any = ""
+    in_rail: bool = True
+
+
+PAGES: tuple[Page, ...] = (
+    Page(gettext_lazy("Today"), "sun", "sessions:today", Permission.APPOINTMENT_READ),
+    Page(gettext_lazy("Schedule"), "calendar3", "sessions:schedule", Permission.APPOINTMENT_READ),
+    Page(gettext_lazy("Enquiries"), "inbox", "patients:referrals", Permission.REFERRAL_READ),
+    Page(gettext_lazy("Patients"), "people", "patients:patients", Permission.PATIENT_READ),
+    Page(gettext_lazy("Work to do"), "list-check", "clinic:worklist", Permission.WORK_ITEM_CLOSE),
+    Page(gettext_lazy("Letters"), "envelope", "clinic:messages", Permission.MESSAGE_READ),
+    Page(gettext_lazy("Office"), "building", "clinic:office", Permission.PLACES_MANAGE),
+    Page(gettext_lazy("Policy in force"), "shield-check", "clinic:policy", Permission.POLICY_READ),
+    Page(gettext_lazy("Emergency openings"), "unlock", "patients:break_glass_reviews", Permission.BREAK_GLASS_REVIEW),
+    Page(gettext_lazy("Audit"), "journal-text", "clinic:audit_log", Permission.AUDIT_READ),
+    Page(
+        gettext_lazy("Register a patient"),
+        "person-plus",
+        "patients:register_patient",
+        Permission.PATIENT_WRITE,
+        in_rail=False,
+    ),
+    Page(
+        gettext_lazy("Enter an enquiry"),
+        "telephone",
+        "patients:enter_referral",
+        Permission.REFERRAL_MANAGE,
+        in_rail=False,
+    ),
+    Page(gettext_lazy("People"), "person-badge", "clinic:people", Permission.PEOPLE_MANAGE, in_rail=False),
+    Page(gettext_lazy("Rooms and equipment"), "door-open", "clinic:rooms", Permission.PLACES_MANAGE, in_rail=False),
+    Page(gettext_lazy("Hours and time off"), "clock", "clinic:hours", Permission.HOURS_MANAGE, in_rail=False),
+    Page(gettext_lazy("Enrolled devices"), "tablet", "clinic:devices", Permission.DEVICE_MANAGE, in_rail=False),
+)
+
+PORTAL_TABS: tuple[tuple[Any, str, str], ...] = (
+    (gettext_lazy("Home"), "house", "sessions:portal_home"),
+    (gettext_lazy("Visits"), "calendar3", "sessions:portal_visits"),
+    (gettext_lazy("Me"), "person", "patients:portal_me"),
+)
+
+
+def current_location(request: HttpRequest) -> Location | None:
+    """Return the location the person works at now: the one chosen in the top bar, else the first of theirs."""
+    if not isinstance(request.user, User):
+        return None
+    own = {m.location_id: m.location for m in memberships_of(request.user)}
+    chosen = request.session.get("location_id")
+    try:
+        return own[uuid.UUID(str(chosen))]
+    except (KeyError, ValueError):
+        return next(iter(own.values()), None)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Return ``shell`` for the layouts; nothing is asked of the database by a page that does not show it."""
+    return {"shell": SimpleLazyObject(lambda: _shell(request))}
+
+
+def _shell(request: HttpRequest) -> dict[str, Any]:
+    user = getattr(request, "user", None)
+    base: dict[str, Any] = {
+        "crisis": CRISIS,
+        "demo": settings.DEMO_MODE,
+        "clinic_name": settings.SITE_NAME,
+        "nav": [],
+        "palette": [],
+        "portal_tabs": [],
+        "locations": [],
+        "bell_count": 0,
+        "who": None,
+    }
+    if not isinstance(user, User):
+        return base
+    here = request.path
+    if user.is_patient:
+        base["who"] = {"name": user.name, "role": _("patient"), "initials": user.initials}
+        base["portal_tabs"] = [_entry(label, icon, url_name, here) for label, icon, url_name in PORTAL_TABS]
+        return base
+    location = current_location(request)
+    memberships = memberships_of(user)
+    roles = [Role(m.role).label for m in memberships if location and m.location_id == location.pk]
+    pages = [page for page in PAGES if holds(user, page.permission)]
+    base.update(
+        who={"name": user.name, "role": ", ".join(str(role) for role in roles), "initials": user.initials},
+        clinic_name=location.alias if location else settings.SITE_NAME,
+        nav=[_entry(page.label, page.icon, page.url_name, here) for page in pages if page.in_rail],
+        palette=[{**_entry(page.label, page.icon, page.url_name, here), "hint": page.hint} for page in pages],
+        locations=[
+            {"id": str(place.pk), "name": place.name, "is_current": location is not None and place.pk == location.pk}
+            for place in {m.location_id: m.location for m in memberships}.values()
+        ],
+        bell_count=bell_count(user),
+    )
+    return base
+
+
+def bell_count(user: User) -> int:
+    """Return how many open work items are this person's: their own, and their roles' where they hold them."""
+    return WorkItem.objects.mine(user, memberships_of(user)).count()
+
+
+def _entry(label: Any, icon: str, url_name: str, here: str) -> dict[str, Any]:
+    url = reverse(url_name)
+    return {
+        "label": str(label),
+        "icon": icon,
+        "url": url,
+        "is_current": here == url or (url != "/" and here.startswith(url)),
+    }

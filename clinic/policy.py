@@ -1,0 +1,85 @@
+"""The limits in force, as code asks for them: ``in_force(now).minutes("timeouts_min", "staff")``."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import cached_property
+
+from clinic.models import PolicyVersion
+
+# The first draft of every limit, from domain.md appendix A. All of them await a medical director's signature.
+FIRST_LIMITS: dict[str, Any] = {
+    "session": {
+        "length_min": 150, "overrun_hold_min": 30, "turnover_min": 15,
+        "observation_floor_min": {"sl": 120, "oral": 120, "im": 120, "iv_after_end": 60, "in_esk": 120},
+        "cleared_ttl_min": 30, "min_days_between_doses": 3,
+    },
+    "bp": {
+        "pre_green": [140, 90], "pre_red": [160, 100], "pre_stop": [180, 110], "post_amber": [160, 100],
+        "post_red": [180, 110], "post_crisis": [200, 120], "recheck_min": 15, "max_rechecks": 3,
+    },
+    "vitals": {
+        "hr": [50, 110], "spo2_min": 94, "spo2_red": 92, "rr": [10, 24], "temp_max_c": 38.0, "window_min": 5,
+        "page_late_min": 10,
+    },
+    "sedation": {"scale": "MOAAS", "notify_le": 3, "emergency_le": 2, "discharge_eq": 5},
+    "dose_mg_sl": {"first_soft": 150, "first_hard": 200, "soft": 300, "hard": 400, "step_max": 100},
+    "booster": {"max": 1, "window_min": [15, 30], "pct_max": 50},
+    "consent_valid_days": 365,
+    "clearance": {"valid_days": 90, "max_days": 180},
+    "weight_max_age_days": 30,
+    "fasting_h": {"sl_oral_food": 4, "clear_fluid": 2, "in_esk_food": 2, "in_esk_fluid_min": 30},
+    "risk": {"red_ack_min": 10, "red_contact_min": 30, "orange_hours": 4, "orange_after_hours_min": 60},
+    "reminders": {"offsets_h": [168, 72, 24, 2], "window_local": ["08:30", "20:00"], "escort_confirm_h": 48},
+    "timeouts_min": {"staff": 15, "kiosk": 5, "portal": 20, "tablet_lock": 5},
+    "deadlines_h": {"dosing_note": 24, "note_red": 72},
+    "dea": {"inventory_months": 24, "theft_notice_business_days": 1, "form106_days": 45, "record_years": 2},
+    "rems": {"pmf_due_days": 7},
+}  # fmt: skip
+
+
+class Limits:
+    """One approved policy version."""
+
+    def __init__(self, version: PolicyVersion) -> None:
+        self.version = version
+
+    @cached_property
+    def number(self) -> int:
+        return self.version.number
+
+    def get(self, *path: str) -> Any:
+        """Return the value at a path, like ``get("reminders", "window_local")``. Refuses a limit that nobody set."""
+        value: Any = self.version.values
+        for step in path:
+            if not isinstance(value, dict) or step not in value:
+                raise ImproperlyConfigured(f"Policy {self.number} sets no limit {'.'.join(path)}.")
+            value = value[step]
+        return value
+
+
+def in_force(now: datetime) -> Limits:
+    """Return the limits that rule at ``now``. Refuses to guess when no version is in force."""
+    version = PolicyVersion.objects.in_force(now)
+    if version is None:
+        raise ImproperlyConfigured("No policy version is in force. A medical director approves one before opening.")
+    return Limits(version)
+
+
+_timeouts: tuple[float, dict[str, int]] | None = None
+
+
+def session_timeouts(now: datetime) -> dict[str, int]:
+    """Return minutes of idleness by audience: {"staff": 15, "portal": 20, ...}. Asked at every request, so kept a minute."""
+    global _timeouts
+    if _timeouts is None or time.monotonic() - _timeouts[0] > 60:
+        _timeouts = (time.monotonic(), {str(k): int(v) for k, v in in_force(now).get("timeouts_min").items()})
+    return _timeouts[1]
+
+
+def forget() -> None:
+    """Forget the kept time-outs, so that the next request asks the table."""
+    global _timeouts
+    _timeouts = None

@@ -1,0 +1,40 @@
+"""The doors of this floor. Whoever may not open a record is told that there is nothing here."""
+
+import uuid
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+from clinic import audit
+from clinic.access import Permission
+from clinic.http import PortalRequest, StaffRequest
+from patients.models import Patient, Referral
+
+
+def get_patient_or_404(
+    request: StaffRequest, patient_id: uuid.UUID, permission: Permission = Permission.PATIENT_READ
+) -> Patient:
+    """Return the patient if this person holds ``permission`` on them, with the home location loaded; else 404."""
+    patients: QuerySet[Patient] = Patient.objects.visible_to(request.user, permission, request.now)
+    patient = get_object_or_404(patients.select_related("home_location", "portal_user"), pk=patient_id)
+    audit.looked_at(request, patient, now=request.now)
+    return patient
+
+
+def get_referral_or_404(
+    request: StaffRequest, referral_id: uuid.UUID, permission: Permission = Permission.REFERRAL_READ
+) -> Referral:
+    """Return the enquiry if this person holds ``permission`` at its location; else 404."""
+    referrals = Referral.objects.visible_to(request.user, permission)
+    referral = get_object_or_404(referrals.select_related("location", "patient"), pk=referral_id)
+    audit.looked_at(request, referral, now=request.now)
+    return referral
+
+
+def my_patient(request: PortalRequest) -> Patient:
+    """Return the patient behind this sign-in; 404 when the portal was closed for them."""
+    patient = Patient.objects.select_related("home_location").filter(portal_user=request.user).first()
+    if patient is None:
+        raise Http404
+    return patient

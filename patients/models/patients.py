@@ -1,0 +1,192 @@
+"""The person: identity, how to reach them, and the portal identity behind which they sign in."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import pghistory
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models import Exists, F, Func, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.modelfields import PhoneNumberField
+
+from clinic import localtime
+from clinic.access import CARE_TEAM_PERMISSIONS, Permission, locations_where
+from clinic.models import Location, Record, User
+
+
+class LifeState(models.TextChoices):
+    ENQUIRER = "enquirer", _("enquirer")
+    ACTIVE = "active", _("active")
+    PAUSED = "paused", _("paused")
+    DISCHARGED = "discharged", _("discharged")
+    DECEASED = "deceased", _("deceased")
+
+    @property
+    def gets_letters(self) -> bool:
+        return self not in {LifeState.DISCHARGED, LifeState.DECEASED}
+
+
+# Which life state may follow which. A death entered by mistake is taken back by a manager.
+LIFE_MOVES: dict[LifeState, frozenset[LifeState]] = {
+    LifeState.ENQUIRER: frozenset({LifeState.ACTIVE, LifeState.DISCHARGED, LifeState.DECEASED}),
+    LifeState.ACTIVE: frozenset({LifeState.PAUSED, LifeState.DISCHARGED, LifeState.DECEASED}),
+    LifeState.PAUSED: frozenset({LifeState.ACTIVE, LifeState.DISCHARGED, LifeState.DECEASED}),
+    LifeState.DISCHARGED: frozenset({LifeState.ACTIVE, LifeState.DECEASED}),
+    LifeState.DECEASED: frozenset({LifeState.DISCHARGED}),
+}
+
+
+class PatientQuerySet(models.QuerySet["Patient"]):
+    def visible_to(self, user: User, permission: Permission, now: datetime) -> "PatientQuerySet":
+        """Return the patients on whom ``user`` holds ``permission`` at ``now``.
+
+        Identity follows the location. The chart follows the care team, or an emergency grant that has not run out
+        (domain.md 9.3, docs/access.md).
+        """
+        from .careteams import BreakGlass, CareTeamMember
+
+        here = self.filter(home_location_id__in=locations_where(user, permission))
+        if permission not in CARE_TEAM_PERMISSIONS:
+            return here
+        team = CareTeamMember.objects.live().filter(user=user, patient_id=OuterRef("pk"))
+        grant = BreakGlass.objects.live(now).filter(user=user, patient_id=OuterRef("pk"))
+        return here.filter(Exists(team) | Exists(grant))
+
+
+# The search key is made by the database in each row; history need not repeat it.
+@pghistory.track(exclude=["search_key"])
+class Patient(Record):
+    class Sex(models.TextChoices):
+        FEMALE = "female", _("female")
+        MALE = "male", _("male")
+        INTERSEX = "intersex", _("intersex")
+        UNKNOWN = "unknown", _("not asked")
+
+    mrn = models.CharField(_("record number"), max_length=12, unique=True)
+    given_name = models.CharField(_("first name"), max_length=80)
+    middle_name = models.CharField(_("middle name"), max_length=80, blank=True)
+    family_name = models.CharField(_("last name"), max_length=80)
+    chosen_name = models.CharField(_("chosen name"), max_length=80, blank=True)
+    pronouns = models.CharField(_("pronouns"), max_length=30, blank=True)
+    birth_date = models.DateField(_("birth date"))
+    sex_at_birth = models.CharField(_("sex at birth"), max_length=8, choices=Sex, default=Sex.UNKNOWN)
+    email = models.EmailField(_("e-mail"), max_length=254, blank=True)
+    phone = PhoneNumberField(_("phone"), blank=True)
+    street = models.CharField(_("street"), max_length=120, blank=True)
+    city = models.CharField(_("city"), max_length=60, blank=True)
+    state = models.CharField(_("state"), max_length=2, blank=True)
+    postcode = models.CharField(_("postcode"), max_length=10, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=40, blank=True)
+    language = models.CharField(_("language"), max_length=8, default="en")
+    needs_interpreter = models.BooleanField(_("needs an interpreter"), default=False)
+    access_needs = models.CharField(_("access needs"), max_length=200, blank=True)
+    home_location = models.ForeignKey(
+        Location, on_delete=models.PROTECT, related_name="+", verbose_name=_("home location")
+    )
+    life_state = models.CharField(_("state of care"), max_length=10, choices=LifeState, default=LifeState.ENQUIRER)
+    life_state_since = models.DateTimeField()
+    registered_at = models.DateTimeField()
+    portal_user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    portal_since = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    # Lower case, without accents and apostrophes: "obrien siobhan shiv". Made by the database, so never out of step.
+    search_key = models.GeneratedField(
+        expression=Func(
+            F("family_name"), F("given_name"), F("middle_name"), F("chosen_name"),
+            function="patient_search_key", output_field=models.TextField(),
+        ),
+        output_field=models.TextField(),
+        db_persist=True,
+    )  # fmt: skip
+
+    objects = PatientQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(portal_user=None, portal_since=None)
+                | Q(portal_user__isnull=False, portal_since__isnull=False),
+                name="portal_user_has_since",
+            ),
+        ]
+        indexes = [
+            # Serve the search box: prefix first, then any part of a name, then the nearest (docs/decisions).
+            models.Index(OpClass(F("search_key"), name="text_pattern_ops"), name="patient_name_prefix"),
+            GinIndex(OpClass(F("search_key"), name="gin_trgm_ops"), name="patient_name_part"),
+            models.Index(fields=["birth_date"], name="patient_birth_date"),
+            GinIndex(OpClass(F("phone"), name="gin_trgm_ops"), name="patient_phone_part"),
+            models.Index(fields=["email"], name="patient_email", condition=~Q(email="")),
+            # Serves the list of a location's patients, newest first, by keyset.
+            models.Index(fields=["home_location", "-registered_at", "-id"], name="patient_by_location"),
+        ]
+
+    def __str__(self) -> str:
+        return self.mrn
+
+    @property
+    def full_name(self) -> str:
+        """Return the legal name with the chosen one, the way the desk says it: "Rosa (Rosalind) Vega"."""
+        if self.chosen_name and self.chosen_name != self.given_name:
+            return f"{self.chosen_name} ({self.given_name}) {self.family_name}"
+        return f"{self.given_name} {self.family_name}"
+
+    @property
+    def called(self) -> str:
+        """Return what to call them."""
+        return self.chosen_name or self.given_name
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """Return the patient's zone, or the home location's when none or an unknown one is recorded."""
+        return localtime.zone(self.time_zone or self.home_location.time_zone, self.home_location.time_zone)
+
+    @property
+    def gets_letters(self) -> bool:
+        return LifeState(self.life_state).gets_letters
+
+    @property
+    def has_portal(self) -> bool:
+        return self.portal_user_id is not None
+
+    def age_on(self, day: date) -> int:
+        """Return the age in whole years on a day."""
+        born = self.birth_date
+        return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+class PortalInvitationQuerySet(models.QuerySet["PortalInvitation"]):
+    def open(self, now: datetime) -> "PortalInvitationQuerySet":
+        return self.filter(used_at=None, withdrawn_at=None, expires_at__gt=now)
+
+
+class PortalInvitation(Record):
+    """A patient's way into the portal: one link to one address, good once, and the birth date must be known too."""
+
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
+    email = models.EmailField(max_length=254)
+    token_hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    invited_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    failed_checks = models.PositiveSmallIntegerField(default=0)
+    used_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PortalInvitationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "patient", condition=Q(used_at=None, withdrawn_at=None), name="portal_invitation_open_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def is_open(self, now: datetime) -> bool:
+        return self.used_at is None and self.withdrawn_at is None and now < self.expires_at
+
+
+__all__ = ["LIFE_MOVES", "LifeState", "Patient", "PatientQuerySet", "PortalInvitation"]

@@ -1,0 +1,37 @@
+"""What a patient agreed to be written about, by which channel, and what shows that they did."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from clinic.models import Category, Channel, Record, User
+
+from .patients import Patient
+
+
+class ContactPreference(Record):
+    """One answer, yes or no. A new answer ends the old one; nothing is edited. No answer means no."""
+
+    class Evidence(models.TextChoices):
+        ASKED_BY_PHONE = "asked_by_phone", _("asked by phone")
+        ASKED_AT_DESK = "asked_at_desk", _("asked at the desk")
+        PUBLIC_FORM = "public_form", _("ticked on the public form")
+        PORTAL = "portal", _("set on the portal")
+
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
+    category = models.CharField(_("about"), max_length=16, choices=Category)
+    channel = models.CharField(_("by"), max_length=8, choices=Channel)
+    is_allowed = models.BooleanField(_("agreed"))
+    evidence = models.CharField(_("how we know"), max_length=16, choices=Evidence)
+    recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    since = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "patient", "category", "channel", condition=models.Q(ended_at=None), name="preference_current_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} {self.channel}"

@@ -1,0 +1,28 @@
+"""The doors of this floor. Whoever may not open a record is told that there is nothing here."""
+
+import uuid
+
+from django.shortcuts import get_object_or_404
+
+from clinic import audit
+from clinic.access import Permission
+from clinic.http import PortalRequest, StaffRequest
+from sessions.models import Appointment
+
+_WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room")
+
+
+def get_appointment_or_404(
+    request: StaffRequest, appointment_id: uuid.UUID, permission: Permission = Permission.APPOINTMENT_READ
+) -> Appointment:
+    """Return the visit if this person holds ``permission`` at its location; else 404."""
+    visits = Appointment.objects.visible_to(request.user, permission).select_related(*_WITH)
+    appointment = get_object_or_404(visits, pk=appointment_id)
+    audit.looked_at(request, appointment, now=request.now)
+    return appointment
+
+
+def get_my_appointment_or_404(request: PortalRequest, appointment_id: uuid.UUID) -> Appointment:
+    """Return the visit if it is this patient's own; else 404."""
+    visits = Appointment.objects.filter(patient__portal_user=request.user).select_related(*_WITH)
+    return get_object_or_404(visits, pk=appointment_id)

@@ -1,0 +1,102 @@
+"""Reminder plans as data, and every planned reminder as a row that says what became of it."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from clinic.models import Channel, OutboundMessage, Record
+
+from .visits import Appointment
+
+
+class ReminderPlan(Record):
+    """What is sent about one kind of visit. A new version replaces the old; rows already planned keep theirs."""
+
+    visit_type_code = models.CharField(_("kind of visit"), max_length=20)
+    version = models.PositiveIntegerField(default=1)
+    is_current = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("visit_type_code", "version", name="reminder_plan_version_once"),
+            models.UniqueConstraint("visit_type_code", condition=Q(is_current=True), name="reminder_plan_current_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.visit_type_code} v{self.version}"
+
+
+class ReminderPlanItem(Record):
+    """One line of a plan: which letter, by which channel, how long before the visit, and until when it is of use."""
+
+    class Anchor(models.TextChoices):
+        BOOKING = "booking", _("when it is booked or moved")
+        START = "start", _("before it starts")
+
+    plan = models.ForeignKey(ReminderPlan, on_delete=models.PROTECT, related_name="items")
+    kind = models.CharField(_("letter"), max_length=40)
+    channel = models.CharField(_("by"), max_length=8, choices=Channel)
+    anchor = models.CharField(max_length=8, choices=Anchor)
+    # Wall-clock days and minutes before the start, so that "the day before at the same hour" survives a clock change.
+    days_before = models.PositiveSmallIntegerField(default=0)
+    minutes_before = models.PositiveSmallIntegerField(default=0)
+    # A letter later than this many minutes before the visit helps nobody.
+    useless_minutes_before = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("plan", "kind", "channel", name="reminder_plan_item_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.channel}"
+
+
+class ReminderQuerySet(models.QuerySet["Reminder"]):
+    def due(self, now: datetime) -> "ReminderQuerySet":
+        """Planned and due: ``<= now``, never "today", so that a missed night is caught up."""
+        return self.filter(status=Reminder.Status.PLANNED, due_at__lte=now).order_by("due_at", "id")
+
+
+class Reminder(Record):
+    class Status(models.TextChoices):
+        PLANNED = "planned", _("planned")
+        QUEUED = "queued", _("handed to the post")
+        SKIPPED = "skipped", _("not sent")
+        VOID = "void", _("withdrawn")
+
+    appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, related_name="+")
+    plan_item = models.ForeignKey(ReminderPlanItem, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=40)
+    channel = models.CharField(max_length=8, choices=Channel)
+    schedule_version = models.PositiveIntegerField()
+    due_at = models.DateTimeField()
+    useful_until = models.DateTimeField()
+    status = models.CharField(max_length=8, choices=Status, default=Status.PLANNED)
+    reason = models.CharField(max_length=40, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    message = models.OneToOneField(OutboundMessage, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+
+    objects = ReminderQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "appointment", "kind", "channel", "schedule_version", name="reminder_once_a_visit_kind_and_version"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="planned", settled_at=None) | (~Q(status="planned") & Q(settled_at__isnull=False)),
+                name="reminder_settled_has_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="queued") | Q(message__isnull=False), name="reminder_queued_has_message"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["skipped", "void"]) | ~Q(reason=""), name="reminder_not_sent_has_reason"
+            ),
+        ]
+        # Serves queue_due: the due rows, whatever the size of the history.
+        indexes = [models.Index(fields=["due_at", "id"], condition=Q(status="planned"), name="reminder_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.status}"

@@ -1,0 +1,276 @@
+"""Visits: the appointment, its parts, and the holds that make it impossible to promise anything twice."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from clinic.access import Permission, locations_where
+from clinic.models import Location, Record, Room, User
+from patients.models import Patient, Referral
+
+from .visittypes import VisitType
+
+# Taking back a check-in is a slip of the finger, not a decision (domain.md 8.1).
+UNDO_CHECK_IN_WITHIN = timedelta(minutes=10)
+
+
+class AppointmentQuerySet(models.QuerySet["Appointment"]):
+    def visible_to(self, user: User, permission: Permission) -> "AppointmentQuerySet":
+        return self.filter(location_id__in=locations_where(user, permission))
+
+    def live(self) -> "AppointmentQuerySet":
+        """Visits that take up their time: everything but the cancelled, the missed and the mistaken."""
+        return self.filter(status__in=Appointment.LIVE)
+
+    def between(self, start: datetime, end: datetime) -> "AppointmentQuerySet":
+        """Visits that begin in a stretch of time. By start alone, so that a btree serves it."""
+        return self.filter(starts_at__gte=start, starts_at__lt=end)
+
+
+class Appointment(Record):
+    class Status(models.TextChoices):
+        REQUESTED = "requested", _("requested")
+        HELD = "held", _("on hold")
+        BOOKED = "booked", _("planned")
+        CONFIRMED = "confirmed", _("confirmed")
+        CHECKED_IN = "checked_in", _("here")
+        IN_PROGRESS = "in_progress", _("in room")
+        COMPLETED = "completed", _("done")
+        LEFT = "left", _("left")
+        NO_SHOW = "no_show", _("did not come")
+        CANCELLED = "cancelled", _("cancelled")
+        ENTERED_IN_ERROR = "entered_in_error", _("entered in error")
+
+    class CancelledBy(models.TextChoices):
+        PATIENT = "patient", _("patient")
+        CLINIC = "clinic", _("clinic")
+
+    class CancelReason(models.TextChoices):
+        ILLNESS = "illness", _("illness")
+        WORK = "work", _("work or family")
+        TRANSPORT = "transport", _("no transport or escort")
+        CHANGED_MIND = "changed_mind", _("no longer wishes to come")
+        CLINICIAN_AWAY = "clinician_away", _("clinician away")
+        CLINIC_CLOSED = "clinic_closed", _("clinic closed")
+        OTHER = "other", _("other")
+
+    MOVES: ClassVar[dict[str, frozenset[str]]] = {
+        Status.REQUESTED: frozenset({Status.BOOKED, Status.CANCELLED}),
+        Status.HELD: frozenset({Status.BOOKED, Status.CANCELLED}),
+        Status.BOOKED: frozenset({Status.CONFIRMED, Status.CHECKED_IN, Status.CANCELLED, Status.NO_SHOW}),
+        Status.CONFIRMED: frozenset({Status.CHECKED_IN, Status.CANCELLED, Status.NO_SHOW}),
+        Status.CHECKED_IN: frozenset({Status.IN_PROGRESS, Status.LEFT, Status.BOOKED}),
+        Status.IN_PROGRESS: frozenset({Status.COMPLETED, Status.LEFT}),
+        Status.NO_SHOW: frozenset({Status.BOOKED}),
+        Status.COMPLETED: frozenset(),
+        Status.LEFT: frozenset(),
+        Status.CANCELLED: frozenset(),
+        Status.ENTERED_IN_ERROR: frozenset(),
+    }
+    LIVE: ClassVar[frozenset[str]] = frozenset(
+        {Status.HELD, Status.BOOKED, Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED, Status.LEFT}
+    )  # fmt: skip
+    # Still to come: may be moved, cancelled, reminded of.
+    OPEN: ClassVar[frozenset[str]] = frozenset({Status.REQUESTED, Status.HELD, Status.BOOKED, Status.CONFIRMED})
+
+    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
+    referral = models.ForeignKey(Referral, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    visit_type = models.ForeignKey(VisitType, on_delete=models.PROTECT, related_name="+")
+    # The person and the room the visit is listed under; what is truly held is said by the holds.
+    clinician = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    starts_at = models.DateTimeField(_("starts"))
+    ends_at = models.DateTimeField(_("ends"))
+    status = models.CharField(_("state"), max_length=16, choices=Status)
+    # Raised by every move in time, so that letters about the old time die (rule: domain.md 7).
+    schedule_version = models.PositiveIntegerField(default=1)
+    # Raised by every change, so that a second editor is told instead of overwriting.
+    version = models.PositiveIntegerField(default=1)
+    booked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    booked_at = models.DateTimeField()
+    held_until = models.DateTimeField(null=True, blank=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    checked_in_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    no_show_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    cancelled_by = models.CharField(max_length=8, choices=CancelledBy, blank=True)
+    cancel_is_late = models.BooleanField(default=False)
+    cancel_reason = models.CharField(_("reason"), max_length=16, choices=CancelReason, blank=True)
+    cancel_note = models.CharField(_("note"), max_length=300, blank=True)
+
+    objects = AppointmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="appointment_ends_after_start"),
+            models.CheckConstraint(
+                condition=~Q(status="held") | Q(held_until__isnull=False), name="appointment_held_has_end"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="confirmed") | Q(confirmed_at__isnull=False), name="appointment_confirmed_has_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="checked_in") | Q(checked_in_at__isnull=False), name="appointment_here_has_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="in_progress") | Q(started_at__isnull=False), name="appointment_started_has_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["completed", "left"]) | Q(finished_at__isnull=False),
+                name="appointment_finished_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="no_show", no_show_at__isnull=False) | (~Q(status="no_show") & Q(no_show_at=None)),
+                name="appointment_missed_has_time",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(status="cancelled", cancelled_at__isnull=False) & ~Q(cancelled_by="") & ~Q(cancel_reason="")
+                )
+                | (~Q(status="cancelled") & Q(cancelled_at=None, cancelled_by="")),
+                name="appointment_cancelled_has_time_and_reason",
+            ),
+        ]
+        indexes = [
+            # Serves Today and the schedule: one location, one stretch of time.
+            models.Index(fields=["location", "starts_at"], name="appointment_by_location"),
+            # Serves a patient's visits, on the desk's page and the portal.
+            models.Index(fields=["patient", "-starts_at"], name="appointment_by_patient"),
+            # Serves "my day" and what a leaver hands over.
+            models.Index(fields=["clinician", "starts_at"], name="appointment_by_clinician"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def may_become(self, status: str) -> bool:
+        return status in self.MOVES[self.status]
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    @property
+    def can_be_moved(self) -> bool:
+        return self.status in {self.Status.HELD, self.Status.BOOKED, self.Status.CONFIRMED}
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        return self.may_become(self.Status.CANCELLED)
+
+    @property
+    def can_be_checked_in(self) -> bool:
+        return self.may_become(self.Status.CHECKED_IN)
+
+    def can_undo_check_in(self, now: datetime) -> bool:
+        return (
+            self.status == self.Status.CHECKED_IN
+            and self.checked_in_at is not None
+            and now <= self.checked_in_at + UNDO_CHECK_IN_WITHIN
+        )
+
+    def no_show_from(self) -> datetime:
+        """Return the first moment at which "did not come" may be said."""
+        return self.starts_at + timedelta(minutes=self.visit_type.no_show_after_minutes)
+
+    def notice_ends_at(self) -> datetime:
+        """Return the last moment at which a cancellation is not late."""
+        return self.starts_at - timedelta(hours=self.visit_type.notice_hours)
+
+
+class Block(Record):
+    """A part of a visit with the person it needs. An intake is one block; a dosing visit has several."""
+
+    class Kind(models.TextChoices):
+        WHOLE = "whole", _("visit")
+
+    appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind)
+    position = models.PositiveSmallIntegerField()
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="block_ends_after_start"),
+            models.UniqueConstraint("appointment", "position", "person", name="block_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.position}"
+
+
+class ResourceHold(Record):
+    """One resource taken for one stretch of time, with the buffers that belong to that resource."""
+
+    class Kind(models.TextChoices):
+        ROOM = "room", _("room")
+        PERSON = "person", _("person")
+        PATIENT = "patient", _("patient")
+        DEVICE = "device", _("device")
+
+    appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=8, choices=Kind)
+    resource_id = models.UUIDField()
+    during = DateTimeRangeField()
+    is_live = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            # The last word on double booking. Ids are unique across kinds, so one constraint rules all four.
+            ExclusionConstraint(
+                name="hold_resource_free",
+                expressions=[("resource_id", RangeOperators.EQUAL), ("during", RangeOperators.OVERLAPS)],
+                condition=Q(is_live=True),
+            )
+        ]
+        # Serves the holds of one visit when it is moved or cancelled.
+        indexes = [models.Index(fields=["appointment"], name="hold_by_appointment")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} hold"
+
+
+class ChangeRequest(Record):
+    """A patient asks on the portal for another time, or not to come. A person answers."""
+
+    class Wish(models.TextChoices):
+        CHANGE = "change", _("another time")
+        CANCEL = "cancel", _("cancel the visit")
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("waiting for an answer")
+        DONE = "done", _("done")
+        REFUSED = "refused", _("not possible")
+        WITHDRAWN = "withdrawn", _("taken back")
+
+    appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, related_name="+")
+    wish = models.CharField(_("wish"), max_length=6, choices=Wish)
+    message = models.TextField(_("what would suit you"), max_length=500, blank=True)
+    status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
+    asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    answered_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    answer = models.TextField(_("answer to the patient"), max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("appointment", condition=Q(status="open"), name="change_request_open_once"),
+            models.CheckConstraint(
+                condition=Q(status="open", answered_at=None) | (~Q(status="open") & Q(answered_at__isnull=False)),
+                name="change_request_answered_has_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -1,0 +1,107 @@
+"""Fixtures everybody uses: the cast, clients that are signed in, the application's database role.
+
+Tests run as the application's role and not as the owner of the tables, so that what production may not do fails here
+too. The database is made, and emptied between transactional tests, as the owner.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import pytest
+import time_machine
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client, TransactionTestCase
+from pytest_django import DjangoDbBlocker
+
+from clinic import grants, policy
+from clinic.middleware import schema
+from clinic.models import User
+
+from . import factories
+from .cast import Cast, make_cast
+
+
+def _become(role: str | None) -> None:
+    connection.settings_dict["OPTIONS"]["assume_role"] = role
+    connection.close()
+
+
+@contextlib.contextmanager
+def owner_rights() -> Iterator[None]:
+    """Run the block as the owner of the tables, for what only releases and test clean-up may do."""
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f'SET ROLE "{django_settings.DATABASE_APP_ROLE}"')
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Give the application's role its rights on the new test database, and become it until the end."""
+    with django_db_blocker.unblock():
+        grants.grant(connection)
+        _become(django_settings.DATABASE_APP_ROLE)
+    yield
+    with django_db_blocker.unblock():
+        _become(None)
+
+
+_flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # the hook between transactional tests
+
+
+def _flush_as_owner(self: TransactionTestCase) -> None:
+    with owner_rights():
+        _flush(self)
+
+
+TransactionTestCase._fixture_teardown = _flush_as_owner  # type: ignore[attr-defined]  # TRUNCATE is not the app's right
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memories() -> Iterator[None]:
+    """Forget what processes keep between requests."""
+    policy.forget()
+    schema.fits = True
+    cache.clear()
+    yield
+    policy.forget()
+
+
+@pytest.fixture
+def now() -> Iterator[datetime]:
+    """Freeze time on a Wednesday at 09:00 in Denver and return that moment."""
+    with time_machine.travel(factories.NOON, tick=False):
+        yield factories.NOON
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """The whole cast, in the database."""
+    return make_cast()
+
+
+SignedIn = Callable[[User], Client]
+
+
+@pytest.fixture
+def signed_in() -> SignedIn:
+    """Return a function that gives a client with a live session of that person, second factor and all."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        session = client.session
+        session["second_factor"] = True
+        session.save()
+        return client
+
+    return sign_in
+
+
+__all__ = ["SignedIn", "owner_rights"]

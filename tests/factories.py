@@ -1,0 +1,205 @@
+"""Plain ``make_x()`` functions: sensible defaults, one row each, straight through the ORM.
+
+The cast of architecture 4.6 is made by ``tests/cast.py`` out of these.
+"""
+
+import itertools
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from psycopg2.extras import DateTimeTZRange
+
+from clinic import policy
+from clinic.models import (
+    Location,
+    Membership,
+    OpeningHours,
+    PolicyVersion,
+    Role,
+    Room,
+    User,
+    WorkingHours,
+)
+from patients.models import CareTeamMember, Contact, ContactPreference, LifeState, Patient, Referral
+from sessions.models import (
+    Appointment,
+    Block,
+    ReminderPlan,
+    ReminderPlanItem,
+    ResourceHold,
+    VisitType,
+)
+
+# A Wednesday in winter, 09:00 in Denver. Tests that care about time freeze it or pass their own.
+NOON = datetime(2027, 1, 13, 16, 0, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+def make_location(
+    name: str = "Denver", time_zone: str = "America/Denver", state: str = "CO", **fields: Any
+) -> Location:
+    defaults = {
+        "alias": "Juniper Street",
+        "street": "12 Juniper Street",
+        "city": name,
+        "postcode": "80203",
+        "phone": "(303) 555-0100",
+    }
+    return Location.objects.create(name=name, time_zone=time_zone, state=state, **{**defaults, **fields})
+
+
+def make_room(location: Location, name: str = "", kind: str = Room.Kind.CONSULTING, **fields: Any) -> Room:
+    return Room.objects.create(location=location, name=name or f"Room {next(_numbers)}", kind=kind, **fields)
+
+
+def make_user(name: str = "", kind: str = User.Kind.STAFF, **fields: Any) -> User:
+    name = name or f"Person {next(_numbers)}"
+    email = fields.pop("email", f"{name.split()[0].lower()}.{next(_numbers)}@juniper.example")
+    return User.objects.create(
+        name=name, kind=kind, email=email, password="!unusable", created_at=NOON - timedelta(days=400), **fields
+    )
+
+
+def make_member(user: User, location: Location, role: Role, **flags: Any) -> Membership:
+    return Membership.objects.create(
+        user=user, location=location, role=role, started_at=NOON - timedelta(days=400), **flags
+    )
+
+
+def make_policy(by: User, values: dict[str, Any] | None = None, number: int = 1) -> PolicyVersion:
+    at = NOON - timedelta(days=3650)
+    return PolicyVersion.objects.create(
+        number=number, values=values or policy.FIRST_LIMITS, note="First version", drafted_by=by, drafted_at=at,
+        approved_by=by, approved_at=at, effective_at=at,
+    )  # fmt: skip
+
+
+def make_opening_hours(location: Location, opens: time = time(8), closes: time = time(18)) -> None:
+    OpeningHours.objects.bulk_create(
+        OpeningHours(location=location, weekday=day, opens=opens, closes=closes) for day in range(5)
+    )
+
+
+def make_working_hours(user: User, location: Location, starts: time = time(8), ends: time = time(17)) -> None:
+    WorkingHours.objects.bulk_create(
+        WorkingHours(user=user, location=location, weekday=day, starts=starts, ends=ends, valid_from=date(2020, 1, 1))
+        for day in range(5)
+    )
+
+
+def make_patient(location: Location, given_name: str = "", family_name: str = "Example", **fields: Any) -> Patient:
+    number = next(_numbers)
+    given_name = given_name or f"Person{number}"
+    defaults: dict[str, Any] = {
+        "mrn": f"T{number:06d}",
+        "birth_date": date(1980, 1, 1),
+        "email": f"{given_name.lower()}.{number}@post.example",
+        "phone": "+13035550123",
+        "home_location": location,
+        "life_state": LifeState.ACTIVE,
+        "life_state_since": NOON - timedelta(days=30),
+        "registered_at": NOON - timedelta(days=30),
+    }
+    return Patient.objects.create(given_name=given_name, family_name=family_name, **{**defaults, **fields})
+
+
+def make_contact(patient: Patient, **fields: Any) -> Contact:
+    defaults = {"kind": Contact.Kind.ESCORT, "name": "Sam Friend", "relationship": "friend", "phone": "+13035550144"}
+    return Contact.objects.create(patient=patient, **{**defaults, **fields})
+
+
+def make_preference(patient: Patient, by: User, category: str, channel: str, allowed: bool = True) -> ContactPreference:
+    return ContactPreference.objects.create(
+        patient=patient, category=category, channel=channel, is_allowed=allowed, recorded_by=by,
+        evidence=ContactPreference.Evidence.ASKED_AT_DESK, since=NOON - timedelta(days=30),
+    )  # fmt: skip
+
+
+def make_care_team_member(patient: Patient, user: User, is_lead: bool = False) -> CareTeamMember:
+    return CareTeamMember.objects.create(
+        patient=patient, user=user, is_lead=is_lead, added_by=user, since=NOON - timedelta(days=30)
+    )
+
+
+def make_referral(location: Location, given_name: str = "Nora", **fields: Any) -> Referral:
+    defaults: dict[str, Any] = {
+        "source": Referral.Source.PUBLIC_PAGE,
+        "family_name": "Asker",
+        "email": f"nora.{next(_numbers)}@post.example",
+        "reach_by": Referral.Reach.EMAIL,
+        "received_at": NOON - timedelta(hours=5),
+    }
+    return Referral.objects.create(location=location, given_name=given_name, **{**defaults, **fields})
+
+
+def make_visit_type(code: str = "intake", **fields: Any) -> VisitType:
+    defaults: dict[str, Any] = {
+        "name": "Intake",
+        "patient_name": "First visit",
+        "minutes": 75,
+        "role": Role.PRESCRIBER,
+        "room_kind": Room.Kind.CONSULTING,
+    }
+    return VisitType.objects.create(code=code, **{**defaults, **fields})
+
+
+def make_reminder_plan(code: str = "intake") -> ReminderPlan:
+    """The default plan of domain.md 7: a confirmation, then 7 days, 72 hours and 24 hours before, by e-mail."""
+    plan = ReminderPlan.objects.create(visit_type_code=code)
+    start, booking = ReminderPlanItem.Anchor.START, ReminderPlanItem.Anchor.BOOKING
+    ReminderPlanItem.objects.bulk_create(
+        ReminderPlanItem(
+            plan=plan, kind=kind, channel="email", anchor=anchor, days_before=days, useless_minutes_before=useless
+        )
+        for kind, anchor, days, useless in (
+            ("visit_confirmation", booking, 0, 0),
+            ("visit_in_a_week", start, 7, 4 * 1440),
+            ("visit_in_three_days", start, 3, 36 * 60),
+            ("visit_tomorrow", start, 1, 120),
+        )
+    )
+    return plan
+
+
+def make_appointment(
+    patient: Patient, visit_type: VisitType, clinician: User, starts_at: datetime = NOON, **fields: Any
+) -> Appointment:
+    """A booked visit with its block and holds, as the booking action leaves them."""
+    ends_at = starts_at + visit_type.duration
+    defaults: dict[str, Any] = {
+        "location": patient.home_location,
+        "room": None,
+        "status": Appointment.Status.BOOKED,
+        "booked_by": clinician,
+        "booked_at": starts_at - timedelta(days=10),
+    }
+    values = {**defaults, **fields}
+    appointment = Appointment.objects.create(
+        patient=patient, visit_type=visit_type, clinician=clinician, starts_at=starts_at, ends_at=ends_at, **values
+    )
+    Block.objects.create(
+        appointment=appointment,
+        kind=Block.Kind.WHOLE,
+        position=1,
+        person=clinician,
+        starts_at=starts_at,
+        ends_at=ends_at,
+    )
+    held = [
+        (ResourceHold.Kind.PERSON, clinician.pk, ends_at),
+        (ResourceHold.Kind.PATIENT, patient.pk, ends_at),
+    ]
+    if appointment.room_id:
+        held.append((ResourceHold.Kind.ROOM, appointment.room_id, ends_at + visit_type.room_tail))
+    live = appointment.status in Appointment.LIVE
+    ResourceHold.objects.bulk_create(
+        ResourceHold(
+            appointment=appointment,
+            kind=kind,
+            resource_id=resource,
+            during=DateTimeTZRange(starts_at, end),
+            is_live=live,
+        )
+        for kind, resource, end in held
+    )
+    return appointment
