@@ -12,6 +12,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from clinic import production
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -351,5 +353,8 @@ DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
 PGHISTORY_APPEND_ONLY = True
-TEST_RUNNER = "django.test.runner.DiscoverRunner"
-SILENCED_SYSTEM_CHECKS: list[str] = []
+
+# --- The last word: an unsafe place does not open ------------------------------------------------------------------
+
+if _refusals := production.refusals(globals()):
+    raise ImproperlyConfigured("This is not safe to serve:\n- " + "\n- ".join(_refusals))
