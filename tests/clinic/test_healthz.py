@@ -8,8 +8,7 @@ from django.test import Client
 from clinic import clock
 from clinic.middleware import schema
 from clinic.views import health
-
-from ..conftest import owner_rights
+from tests.conftest import owner_rights
 
 
 @pytest.fixture

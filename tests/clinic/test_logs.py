@@ -10,8 +10,8 @@ import structlog
 from django.test import Client
 from django.urls import reverse
 
-from ..cast import Cast
-from ..conftest import SignedIn
+from tests.cast import Cast
+from tests.conftest import SignedIn
 
 
 @pytest.fixture
