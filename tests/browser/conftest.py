@@ -1,0 +1,81 @@
+"""A real Chromium against a real server for the tests in this folder."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from clinic.models import User
+from tests import chromium
+from tests.cast import Cast, make_cast
+from tests.conftest import SignedIn
+
+# Playwright's own event loop runs in this thread; Django would refuse the ORM beside it.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+expect.set_options(timeout=10_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lives here, so that it can be chosen or left out by name."""
+    for item in items:
+        if "tests/browser" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def opened() -> Iterator[Browser]:
+    with chromium.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def cast(transactional_db: None) -> Cast:
+    """The cast in a database that the server's own threads can see."""
+    return make_cast()
+
+
+@pytest.fixture
+def site(live_server: LiveServer, settings: object) -> str:
+    """Return where the server is. Passkeys and cookies want "localhost"."""
+    url = live_server.url.replace("127.0.0.1", "localhost")
+    settings.SITE_URL = url  # type: ignore[attr-defined]  # pytest-django's own type
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]  # type: ignore[attr-defined]
+    return str(url)
+
+
+@pytest.fixture
+def context(opened: Browser, site: str) -> Iterator[BrowserContext]:
+    """A fresh browser that fails the test on any error of a script or of the content security policy."""
+    context = opened.new_context(base_url=site, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(10_000)
+    wrong: list[str] = []
+    context.on("weberror", lambda error: wrong.append(str(error.error)))
+    context.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    yield context
+    context.close()
+    complaints = [said for said in wrong if "Failed to load resource" not in said]
+    assert not complaints, complaints
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+Enter = Callable[[BrowserContext, User], None]
+
+
+@pytest.fixture
+def enter(signed_in: SignedIn, site: str) -> Enter:
+    """Return a function that gives a browser the live session of somebody."""
+
+    def come_in(context: BrowserContext, user: User) -> None:
+        client: Client = signed_in(user)
+        name = django_settings.SESSION_COOKIE_NAME
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": site}])
+
+    return come_in

@@ -1,0 +1,59 @@
+"""The system's Chromium, as the browser tests and ``script/shots`` drive it, and axe-core run inside its pages."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from playwright.sync_api import Browser, Page, sync_playwright
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+# A sandbox needs rights that containers lack; the rest keeps Chromium from calling home.
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--font-render-hinting=none",
+]  # fmt: skip
+# What a page is looked at in: phone, tablet, desk.
+WIDTHS = {390: 844, 820: 1180, 1440: 900}
+
+
+class ChromiumMissing(Exception):
+    """There is no Chromium on this machine."""
+
+
+def program() -> str:
+    """Return the path of Chromium. Refuses with what to install when there is none."""
+    found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if found is None:
+        raise ChromiumMissing("The browser tests need Chromium: install it (Debian: apt-get install chromium).")
+    return found
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Open a headless Chromium for the block."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program(), args=FLAGS)
+        yield opened
+        opened.close()
+
+
+def axe(page: Page, *, leave_out: tuple[str, ...] = ()) -> list[str]:
+    """Return what axe-core finds wrong on the page as it is now: "rule: where", by WCAG 2.2 A and AA and best practice.
+
+    Run by evaluate and not by a script tag, which the content security policy refuses. ``leave_out`` are selectors of
+    parts that are exempt, each of which its caller gives the reason for.
+    """
+    source = (Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    page.evaluate(source)
+    found: dict[str, Any] = page.evaluate(
+        "leaveOut => axe.run({exclude: leaveOut.map(selector => [selector])}, {resultTypes: ['violations']})",
+        list(leave_out),
+    )
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
