@@ -1,5 +1,79 @@
-"""The letters whose subjects live in this app."""
+"""The letters about visits: what each one says, and the last question before it leaves.
+
+Everything in them is fit for a lock screen: a first name, a day, a time with its zone, a place with a neutral name, a
+phone number and a link to the sign-in. What the visit is, with whom and what to prepare is behind that sign-in.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from clinic import letters, localtime
+from clinic.letters import Letter
+from clinic.models import Category, Channel, OutboundMessage
+from sessions.actions import reminders
+from sessions.models import Appointment, Reminder
+
+KINDS = {
+    "visit_confirmation": _("Visit booked"),
+    "visit_moved": _("Visit moved"),
+    "visit_in_a_week": _("A week before the visit"),
+    "visit_in_three_days": _("Three days before the visit"),
+    "visit_tomorrow": _("The day before the visit"),
+    "visit_cancelled": _("Visit cancelled"),
+}
+
+
+def _visit(message: OutboundMessage) -> Appointment:
+    return Appointment.objects.select_related("location", "patient", "patient__home_location").get(
+        pk=message.subject_id
+    )
+
+
+def visit_context(message: OutboundMessage) -> dict[str, Any]:
+    """Return the words of a letter about a visit: its day, time and zone at the clinic, and where the reader is."""
+    visit = _visit(message)
+    here, there = visit.location.tz, visit.patient.tz
+    local, elsewhere = visit.starts_at.astimezone(here), visit.starts_at.astimezone(there)
+    is_elsewhere = local.utcoffset() != elsewhere.utcoffset()
+    address = visit.location.address
+    return {
+        "called": letters.greeting_name(visit.patient.called),
+        "day": localtime.long_day_text(local.date()),
+        "short_day": localtime.day_text(local.date()),
+        "time": localtime.clock_text(visit.starts_at, here),
+        "zone": localtime.zone_text(visit.starts_at, here),
+        "time_there": localtime.clock_text(visit.starts_at, there) if is_elsewhere else "",
+        "zone_there": localtime.zone_text(visit.starts_at, there) if is_elsewhere else "",
+        "address": "" if letters.revealing_words(address) else address,
+        "link": settings.SITE_URL + reverse("sessions:portal_home") if visit.patient.has_portal else "",
+    }
+
+
+def visit_still_wanted(message: OutboundMessage, now: datetime) -> str:
+    """Return why a letter about a visit should no longer go: moved, cancelled, begun, no consent, no patient to write to."""
+    visit = _visit(message)
+    return reminders.why_not(
+        visit=visit, kind=message.kind, channel=message.channel, schedule_version=message.schedule_version,
+        has_consent=reminders.has_consent(visit, message.channel), now=now,
+    )  # fmt: skip
+
+
+def visit_address_now(message: OutboundMessage) -> str:
+    """Return the patient's present address: a letter about a visit follows its reader."""
+    return reminders.address_of(_visit(message), message.channel)
 
 
 def register_own() -> None:
     """Declare this app's letters in clinic.letters."""
+    for kind, label in KINDS.items():
+        letters.register(
+            Letter(
+                kind=kind, label=label, folder=f"sessions/letters/{kind}", category=Category.VISIT,
+                context=visit_context, still_wanted=visit_still_wanted, address_now=visit_address_now,
+                channels=frozenset({Channel.EMAIL, Channel.SMS}), reasons=dict(Reminder.Reason.choices),
+            )
+        )  # fmt: skip

@@ -61,6 +61,26 @@ class OutboundMessage(Record):
         def is_final(self) -> bool:
             return self not in {self.QUEUED, self.SENDING}
 
+    class Reason(models.TextChoices):
+        """What the post itself may say about a letter; other reasons belong to the letter. The label is for the desk."""
+
+        NO_LONGER_USEFUL = "no_longer_useful", _("By the time it could have gone it would have helped nobody.")
+        QUIET_HOURS = "quiet_hours", _("It would have arrived at night, and in the morning it was too late.")
+        SUPPRESSED = "suppressed", _("This address asked for no more letters of this sort.")
+        CHANNEL_NOT_SET_UP = "channel_not_set_up", _("This way of sending is not set up here.")
+        LETTER_BROKEN = "letter_broken", _("The letter could not be written. This is our fault; tell whoever runs the system.")
+        SECRET_LOST = "secret_lost", _("What the letter needed can no longer be read. Send a new one.")
+        ADDRESS_MALFORMED = "address_malformed", _("The address is not one that letters can be sent to.")
+        ADDRESS_REFUSED = "address_refused", _("The mail provider refused the address. Check it with the person.")
+        LETTER_REFUSED = "letter_refused", _("The mail provider refused the letter.")
+        SENDER_REFUSED = "sender_refused", _("The mail provider refused us as the sender. Tell whoever runs the system.")
+        OPTED_OUT = "opted_out", _("The number has opted out of texts.")
+        POST_UNREACHABLE = "post_unreachable", _("The mail provider could not be reached.")
+        POST_BUSY = "post_busy", _("The mail provider asked us to try again later.")
+        NO_ANSWER = "no_answer", _("The provider took the letter and did not answer. It may have arrived or not.")
+        WORKER_LOST = "worker_lost", _("Sending was interrupted. It may have arrived or not.")
+        BY_A_PERSON = "by_a_person", _("Somebody here found out that it did not arrive.")
+
     class RecipientKind(models.TextChoices):
         PATIENT = "patient", _("patient")
         CONTACT = "contact", _("contact")
@@ -101,6 +121,8 @@ class OutboundMessage(Record):
     claimed_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     provider_id = models.CharField(max_length=120, blank=True)
+    # The provider's own words when it refused or put us off, for whoever has to find out what is wrong.
+    provider_said = models.CharField(max_length=200, blank=True)
     settled_by_id = models.UUIDField(null=True, blank=True)
 
     objects = OutboundMessageQuerySet.as_manager()

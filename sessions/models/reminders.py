@@ -65,8 +65,24 @@ class Reminder(Record):
         SKIPPED = "skipped", _("not sent")
         VOID = "void", _("withdrawn")
 
+    class Reason(models.TextChoices):
+        """Why a reminder did not become a letter, or its letter did not go. The label is what the desk reads."""
+
+        NO_CONSENT = "no_consent", _("The patient has not agreed to be written to about visits this way.")
+        NO_ADDRESS = "no_address", _("No address for this is on the patient's record.")
+        PATIENT_STATE = "patient_state", _("The patient is discharged or has died: no letters are sent.")
+        TOO_LATE = "too_late", _("Its time had passed when the visit was booked. The first letter says the same.")
+        OVERTAKEN = "overtaken", _("A later letter about the same visit went instead, so that only one arrived.")
+        NO_LONGER_USEFUL = "no_longer_useful", _("By the time it could have gone it would have helped nobody.")
+        QUIET_HOURS = "quiet_hours", _("It would have arrived at night, and in the morning it was too late.")
+        VISIT_CANCELLED = "visit_cancelled", _("The visit was cancelled.")
+        VISIT_MOVED = "visit_moved", _("The visit was moved. Letters about the new time took its place.")
+        VISIT_MISSED = "visit_missed", _("The patient did not come to the visit.")
+        VISIT_BEGUN = "visit_begun", _("The visit had begun or was over.")
+
     appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, related_name="+")
-    plan_item = models.ForeignKey(ReminderPlanItem, on_delete=models.PROTECT, related_name="+")
+    # None for the letter that says a visit is cancelled: no plan asks for that one.
+    plan_item = models.ForeignKey(ReminderPlanItem, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     kind = models.CharField(max_length=40)
     channel = models.CharField(max_length=8, choices=Channel)
     schedule_version = models.PositiveIntegerField()
