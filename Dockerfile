@@ -14,9 +14,11 @@ ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 COPY --from=packages /venv /venv
 COPY . .
-# The static files get their hashed names here. The two values are for this step only: nothing is signed or asked.
+# The static files get their hashed names here. The keys are for this step only: nothing is signed, sealed or asked.
 RUN --mount=from=browser-libraries,source=/app/node_modules,target=/app/node_modules \
-    SECRET_KEY=for-this-build-step-only DATABASE_URL=postgresql://nobody@/nothing STATIC_ROOT=/app/static-root \
+    SECRET_KEY=for-this-build-step-only-and-never-again AUDIT_KEY=for-this-build-step-only-and-never-again \
+    FIELD_KEYS=none AUDIT_ANCHOR_FILE=/dev/null SITE_URL=https://localhost DATABASE_URL=postgresql://nobody@/nothing \
+    STATIC_ROOT=/app/static-root \
     python manage.py collectstatic --noinput --verbosity 0
 
 FROM python:3.12-slim
@@ -30,4 +32,4 @@ COPY --from=source /app /app
 # The code belongs to root: who runs it cannot change it.
 USER 10001:10001
 EXPOSE 8000
-CMD ["python", "-m", "granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "clinic.wsgi:application"]
+CMD ["python", "-m", "granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "8", "clinic.wsgi:application"]

@@ -40,6 +40,8 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2 import sql
 
+from clinic.production import DEVELOPMENT_PREFIX
+
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "stillwater"
 OWNER_ROLE = "stillwater_owner"
@@ -296,12 +298,13 @@ def _spawn(
     return Child(name, process, stop_signal)
 
 
-def tail(path: Path, lines: int = 15) -> str:
-    """Return the end of a log, or nothing when there is none."""
+def tail(path: Path, lines: int = 10) -> str:
+    """Return the end of a log, or nothing when there is none. Of a long line the beginning and the end are enough."""
     try:
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+        last = path.read_text(errors="replace").splitlines()[-lines:]
     except OSError:
         return ""
+    return "\n".join(line if len(line) < 600 else f"{line[:200]} ... {line[-380:]}" for line in last)
 
 
 def _package(name: str) -> Path | None:
@@ -371,6 +374,8 @@ def redis_program(root: Path, account: Account) -> Path:
 
 SETTINGS = {
     "listen_addresses": "",
+    # A crash may lose the last second, never more than that and never half a transaction.
+    "synchronous_commit": "off",
     "max_connections": "100",
     "shared_buffers": "256MB",
     "jit": "off",
@@ -381,7 +386,7 @@ SETTINGS = {
     "autovacuum_naptime": "20s",
 }
 # Nobody mourns a test's data after a power cut, and syncing it is most of the cost of a migration.
-FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
 def _url(role: str, sockets: Path) -> str:
@@ -482,6 +487,8 @@ def _make_roles(sockets: Path) -> None:
                 if role not in roles:
                     cursor.execute(sql.SQL("CREATE ROLE {} " + options).format(sql.Identifier(role)))
             # The owner may act as the app: tests make their database as the one and use it as the other.
+            cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(APP_ROLE), sql.Identifier(OWNER_ROLE)))
+            # The tests connect as the owner and step down to the app's role.
             cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(APP_ROLE), sql.Identifier(OWNER_ROLE)))
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
             if not cursor.fetchone():
@@ -642,11 +649,11 @@ def start(
 
 
 def new_secrets() -> dict[str, str]:
-    """Return fresh keys for everything that production takes from its own secret store."""
+    """Return fresh keys for everything that production takes from its own secret store, and refuses from here."""
     return {
-        "SECRET_KEY": secrets.token_urlsafe(48),
+        "SECRET_KEY": DEVELOPMENT_PREFIX + secrets.token_urlsafe(48),
         "FIELD_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        "AUDIT_KEY": secrets.token_hex(32),
+        "AUDIT_KEY": DEVELOPMENT_PREFIX + secrets.token_hex(32),
     }
 
 

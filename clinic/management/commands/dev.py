@@ -70,11 +70,26 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def _reserve(port: int, stack: contextlib.ExitStack) -> bool:
+    """Keep ``port`` for our own web server while ``stack`` is open, by holding it without listening.
+
+    Our server shares it with us (SO_REUSEPORT, same user); for every other demo that looks for a port it is taken.
+    """
+    holder = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        holder.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
 def choose_port(wanted: int, stack: contextlib.ExitStack) -> int:
-    """Return ``wanted`` or the next free port, and keep other demos of this user off it while ``stack`` is open."""
+    """Return ``wanted`` or the next free port, and keep every other demo off it while ``stack`` is open."""
     for port in range(wanted, min(wanted + 100, 65536)):
+        # The lock is for two demos of ours that look in the same moment.
         lock = devservices.locked(devservices.shared_folder() / f"port-{port}", wait=False)
-        if stack.enter_context(lock) and _is_free(port):
+        if stack.enter_context(lock) and _is_free(port) and _reserve(port, stack):
             return port
     raise CannotStart(f"No port from {wanted} to {wanted + 99} is free. Say another: PORT=9000 script/demo.")
 
@@ -216,7 +231,8 @@ class Demo:
         answer = self.python(*arguments, settings=settings)
         if answer.returncode:
             said = (answer.stdout + answer.stderr).strip()[-4000:]
-            raise CannotStart(f"{' '.join(arguments)} failed:\n{said}")
+            hint = "" if self.places.data is None else "\nIf its data is from another version: script/demo --reset."
+            raise CannotStart(f"{' '.join(arguments)} failed:\n{said}{hint}")
 
     def python(self, *arguments: str, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Return what a Python program answered, run with the demo's variables and ``settings`` over them."""
@@ -303,9 +319,11 @@ class Demo:
 
     def serve(self) -> None:
         """Start the three programs of production and return once the first page is there."""
-        workers = ("--interface", "wsgi", "--workers", "2", "--host", "127.0.0.1", "--port", str(self.port))
+        # Each thread keeps a connection to the database: as many as two cores can use, not granian's 256.
+        workers = ("--interface", "wsgi", "--workers", "2", "--blocking-threads", "8")
+        address = ("--host", "127.0.0.1", "--port", str(self.port))
         with step("Starting the web server, the worker and the clock"):
-            self.launch("web", "granian", *workers, "clinic.wsgi:application")
+            self.launch("web", "granian", *workers, *address, "clinic.wsgi:application")
             self.launch("worker", "celery", "-A", "clinic", "worker", "--concurrency", "1", "--without-mingle")
             self.launch("beat", "celery", "-A", "clinic", "beat", "--pidfile", "")
             self.wait_for("/healthz", enough=is_ready)
@@ -316,7 +334,8 @@ class Demo:
         web = next(child for child in self.services.children if child.name == "web")
         deadline = time.monotonic() + FIRST_PAGE_SECONDS
         said = "nothing"
-        while time.monotonic() < deadline and web.process.poll() is None:
+        broken = 0
+        while time.monotonic() < deadline and web.process.poll() is None and broken < 3:
             # Not urllib: it would ask a proxy that the environment names, also for this machine.
             connection = http.client.HTTPConnection("localhost", self.port, timeout=10)
             try:
@@ -329,6 +348,8 @@ class Demo:
                 if answer.status == 302 and where.startswith("/"):
                     path = where
                     continue
+                # 503 means "not yet"; 500 means that waiting does not help.
+                broken += answer.status == 500
                 said = f"{answer.status} {body[:300].decode(errors='replace')}"
             except (OSError, http.client.HTTPException) as error:
                 said = str(error)

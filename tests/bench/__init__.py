@@ -1,0 +1,1 @@
+"""``script/bench``: work items timed beside a bare view in the same run. Sizes are arguments; figures, not verdicts."""

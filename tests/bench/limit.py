@@ -1,0 +1,43 @@
+"""Bare views: what one query and a template, or one insert, cost on this machine and in this minute."""
+
+import os
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.template import engines
+from django.urls import path
+
+_ROWS = engines["django"].from_string(
+    "<table>{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>"
+)
+
+
+def day(request: HttpRequest) -> HttpResponse:
+    """Return sixty visits of a location's day as a table: one query, one template."""
+    start = datetime.fromisoformat(request.GET["day"]).replace(tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT a.id, p.given_name, p.family_name, u.name, to_char(a.starts_at, 'HH24:MI'), a.status"
+            " FROM clinic_sessions_appointment a JOIN patients_patient p ON p.id = a.patient_id"
+            " JOIN clinic_user u ON u.id = a.clinician_id"
+            " WHERE a.location_id = %s AND a.starts_at >= %s AND a.starts_at < %s ORDER BY a.starts_at",
+            [request.GET["location"], start, start + timedelta(days=1)],
+        )
+        rows = cursor.fetchall()
+    return HttpResponse(_ROWS.render({"rows": rows}))
+
+
+def insert(request: HttpRequest) -> HttpResponse:
+    """Insert one row in autocommit and return its id."""
+    pk = uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO bench_limit (id, at) VALUES (%s, now())", [pk])
+    return HttpResponse(str(pk))
+
+
+urlpatterns = [path("day", day), path("insert", insert)]
+if os.environ.get("DJANGO_SETTINGS_MODULE") == "tests.bench.limit_settings":
+    application = get_wsgi_application()
