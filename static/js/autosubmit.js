@@ -14,7 +14,8 @@ function submitSoon(form, delay) {
 
 document.addEventListener("change", (event) => {
   const form = event.target.form;
-  if (form?.matches("[data-autosubmit]")) submitSoon(form, 0);
+  const typed = event.target.matches("textarea, [type=search], [type=text]");
+  if (form?.matches("[data-autosubmit]") && !typed) submitSoon(form, 0);
 });
 
 document.addEventListener("input", (event) => {

@@ -2,10 +2,12 @@
    the back button makes it usable again. data-busy="no" leaves a form alone (downloads). */
 
 const sent = new WeakSet();
+const GIVE_UP_AFTER = 20000;
 
 function start(form, submitter) {
   sent.add(form);
   form.setAttribute("aria-busy", "true");
+  setTimeout(() => stop(form), GIVE_UP_AFTER);
   const button = submitter ?? form.querySelector("[type=submit]");
   if (!button?.matches("button")) return;
   button.setAttribute("aria-busy", "true");
@@ -33,7 +35,7 @@ document.addEventListener(
   "submit",
   (event) => {
     const form = event.target;
-    if (form.method !== "post" || form.dataset.busy === "no") return;
+    if (form.getAttribute("method")?.toLowerCase() !== "post" || form.dataset.busy === "no") return;
     if (sent.has(form)) {
       event.preventDefault();
       event.stopImmediatePropagation();
