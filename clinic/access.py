@@ -39,6 +39,7 @@ class Permission(StrEnum):
     HOURS_MANAGE = "hours:manage"
     MESSAGE_READ = "message:read"
     MESSAGE_SETTLE = "message:settle"
+    PATIENT_CORRECT_DEATH = "patient:correct_death"
     PATIENT_READ = "patient:read"
     PATIENT_WRITE = "patient:write"
     PEOPLE_MANAGE = "people:manage"
@@ -100,6 +101,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.DEVICE_MANAGE,
         Permission.HOURS_MANAGE,
         Permission.MESSAGE_READ,
+        Permission.PATIENT_CORRECT_DEATH,
         Permission.PEOPLE_MANAGE,
         Permission.PLACES_MANAGE,
         Permission.POLICY_READ,

@@ -32,11 +32,13 @@ class Verb(StrEnum):
     APPOINTMENT_CHANGE_ASKED = "appointment.change_asked"
     APPOINTMENT_CHECKED_IN = "appointment.checked_in"
     APPOINTMENT_CHECK_IN_UNDONE = "appointment.check_in_undone"
+    APPOINTMENT_COMPLETED = "appointment.completed"
     APPOINTMENT_CONFIRMED = "appointment.confirmed"
     APPOINTMENT_LEFT = "appointment.left"
     APPOINTMENT_MISSED = "appointment.missed"
     APPOINTMENT_MISS_UNDONE = "appointment.miss_undone"
     APPOINTMENT_MOVED = "appointment.moved"
+    APPOINTMENT_STARTED = "appointment.started"
     AUDIT_SEARCHED = "audit.searched"
     BREAK_GLASS_REVIEWED = "break_glass.reviewed"
     BREAK_GLASS_USED = "break_glass.used"
@@ -61,15 +63,20 @@ class Verb(StrEnum):
     MESSAGE_SENT = "message.sent"
     MESSAGE_SETTLED = "message.settled"
     MESSAGE_SKIPPED = "message.skipped"
+    PASSWORD_CHANGED = "password.changed"
     PATIENT_ADDRESS_CHANGED = "patient.address_changed"
+    PATIENT_ADDRESS_CHANGE_ASKED = "patient.address_change_asked"
+    PATIENT_ADDRESS_CHANGE_REFUSED = "patient.address_change_refused"
     PATIENT_CHANGED = "patient.changed"
     PATIENT_LIFE_STATE_CHANGED = "patient.life_state_changed"
     PATIENT_REGISTERED = "patient.registered"
     PERMISSION_REFUSED = "permission.refused"
     POLICY_APPROVED = "policy.approved"
     POLICY_DRAFTED = "policy.drafted"
+    PORTAL_INVITATION_WITHDRAWN = "portal.invitation_withdrawn"
     PORTAL_INVITED = "portal.invited"
     PORTAL_JOINED = "portal.joined"
+    PORTAL_JOIN_REFUSED = "portal.join_refused"
     PORTAL_SUSPENDED = "portal.suspended"
     PREFERENCE_CHANGED = "preference.changed"
     RECORD_READ = "record.read"
@@ -84,6 +91,7 @@ class Verb(StrEnum):
     SECOND_FACTOR_ADDED = "second_factor.added"
     SECOND_FACTOR_REMOVED = "second_factor.removed"
     SECOND_FACTOR_RESET = "second_factor.reset"
+    SESSION_ENDED = "session.ended"
     SIGNED_IN = "session.signed_in"
     SIGNED_OUT = "session.signed_out"
     SIGN_IN_FAILED = "session.sign_in_failed"
@@ -94,6 +102,7 @@ class Verb(StrEnum):
     SUPPRESSION_CHANGED = "suppression.changed"
     TIME_OFF_CANCELLED = "time_off.cancelled"
     TIME_OFF_ENTERED = "time_off.entered"
+    VISIT_TYPE_PUBLISHED = "visit_type.published"
     WORK_ITEM_CLOSED = "work_item.closed"
     WORK_ITEM_HANDED_OVER = "work_item.handed_over"
 
@@ -109,7 +118,8 @@ class RequestFacts:
     device_id: uuid.UUID | None = None
 
 
-facts: ContextVar[RequestFacts] = ContextVar("audit_request_facts", default=RequestFacts())
+# The default is frozen, so sharing it is harmless.
+facts: ContextVar[RequestFacts] = ContextVar("audit_request_facts", default=RequestFacts())  # noqa: B039
 
 
 def record(

@@ -29,7 +29,7 @@ class NotYourItem(Refused):
 @transaction.atomic
 def open_item(
     *,
-    by: User,
+    by: User | None,
     kind: WorkItem.Kind,
     location: Location,
     subject_type: str,

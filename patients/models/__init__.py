@@ -1,14 +1,16 @@
 """The things of this floor."""
 
 from .careteams import BREAK_GLASS_LASTS, BreakGlass, CareTeamMember
-from .contacts import Contact
-from .patients import LIFE_MOVES, LifeState, Patient, PortalInvitation
-from .preferences import ContactPreference
+from .contacts import AddressChange, Contact
+from .patients import LIFE_MOVES, LifeState, Patient, PortalInvitation, PortalSuspension
+from .preferences import ASKED_CATEGORIES, ContactPreference
 from .referrals import Referral
 
 __all__ = [
+    "ASKED_CATEGORIES",
     "BREAK_GLASS_LASTS",
     "LIFE_MOVES",
+    "AddressChange",
     "BreakGlass",
     "CareTeamMember",
     "Contact",
@@ -16,5 +18,6 @@ __all__ = [
     "LifeState",
     "Patient",
     "PortalInvitation",
+    "PortalSuspension",
     "Referral",
 ]

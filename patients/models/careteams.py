@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from clinic.access import Permission, locations_where
 from clinic.models import Record, User
 
 from .patients import Patient
@@ -51,6 +52,9 @@ class BreakGlassQuerySet(models.QuerySet["BreakGlass"]):
     def to_review(self) -> "BreakGlassQuerySet":
         return self.filter(reviewed_at=None)
 
+    def visible_to(self, user: User, permission: Permission) -> "BreakGlassQuerySet":
+        return self.filter(patient__home_location_id__in=locations_where(user, permission))
+
 
 class BreakGlass(Record):
     """An emergency opening of one chart: a reason, two hours, and a review by the privacy officer."""
@@ -92,8 +96,13 @@ class BreakGlass(Record):
                 condition=Q(reviewed_by=None) | ~Q(reviewed_by=F("user")), name="break_glass_reviewed_by_another"
             ),
         ]
-        # Serves visible_to: the grants one person holds now.
-        indexes = [models.Index(fields=["user", "expires_at"], name="break_glass_by_user")]
+        indexes = [
+            # Serves visible_to: the grants one person holds now.
+            models.Index(fields=["user", "expires_at"], name="break_glass_by_user"),
+            # Serve the privacy officer's two lists, newest first, by keyset.
+            models.Index(fields=["-started_at", "-id"], condition=Q(reviewed_at=None), name="break_glass_to_review"),
+            models.Index(fields=["-started_at", "-id"], name="break_glass_by_start"),
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

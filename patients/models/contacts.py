@@ -5,7 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from clinic.models import Record
+from clinic.models import Record, User
 
 from .patients import Patient
 
@@ -35,3 +35,38 @@ class Contact(Record):
     @property
     def can_escort(self) -> bool:
         return self.kind in {self.Kind.ESCORT, self.Kind.BOTH}
+
+
+class AddressChangeQuerySet(models.QuerySet["AddressChange"]):
+    def open(self) -> "AddressChangeQuerySet":
+        return self.filter(settled_at=None)
+
+
+class AddressChange(Record):
+    """A patient's wish, said on the portal, to be reached elsewhere. The desk calls and then applies or refuses it."""
+
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
+    email = models.EmailField(_("new e-mail"), max_length=254, blank=True)
+    phone = PhoneNumberField(_("new phone"), blank=True)
+    asked_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    was_applied = models.BooleanField(null=True, blank=True)
+
+    objects = AddressChangeQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(settled_at=None, settled_by=None, was_applied=None)
+                | models.Q(settled_at__isnull=False, settled_by__isnull=False, was_applied__isnull=False),
+                name="address_change_settled_has_outcome",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(email="") | ~models.Q(phone=""), name="address_change_says_something"
+            ),
+            models.UniqueConstraint("patient", condition=models.Q(settled_at=None), name="address_change_open_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -54,6 +54,14 @@ class PatientQuerySet(models.QuerySet["Patient"]):
         return here.filter(Exists(team) | Exists(grant))
 
 
+class PortalSuspension(models.TextChoices):
+    LOST_ADDRESS = "lost_address", _("no longer reads that address")
+    SHARED_ADDRESS = "shared_address", _("somebody else reads that address")
+    MISUSE = "misuse", _("somebody else got in")
+    ASKED = "asked", _("asked for it to be closed")
+    DECEASED = "deceased", _("has died")
+
+
 # The search key is made by the database in each row; history need not repeat it.
 @pghistory.track(exclude=["search_key"])
 class Patient(Record):
@@ -89,6 +97,11 @@ class Patient(Record):
     registered_at = models.DateTimeField()
     portal_user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     portal_since = models.DateTimeField(null=True, blank=True)
+    portal_suspended_at = models.DateTimeField(null=True, blank=True)
+    portal_suspension = models.CharField(
+        _("why the portal is closed"), max_length=14, choices=PortalSuspension, blank=True
+    )
+    # Raised by every edit, so that the second of two editors is told what the first one changed.
     version = models.PositiveIntegerField(default=1)
     # Lower case, without accents and apostrophes: "obrien siobhan shiv". Made by the database, so never out of step.
     search_key = models.GeneratedField(
@@ -109,6 +122,17 @@ class Patient(Record):
                 | Q(portal_user__isnull=False, portal_since__isnull=False),
                 name="portal_user_has_since",
             ),
+            models.CheckConstraint(
+                condition=Q(portal_suspended_at=None, portal_suspension="")
+                | (Q(portal_suspended_at__isnull=False, portal_user__isnull=False) & ~Q(portal_suspension="")),
+                name="portal_suspended_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=~Q(life_state=LifeState.DECEASED)
+                | Q(portal_user=None)
+                | Q(portal_suspended_at__isnull=False),
+                name="deceased_has_no_open_portal",
+            ),
         ]
         indexes = [
             # Serve the search box: prefix first, then any part of a name, then the nearest (docs/decisions).
@@ -116,7 +140,8 @@ class Patient(Record):
             GinIndex(OpClass(F("search_key"), name="gin_trgm_ops"), name="patient_name_part"),
             models.Index(fields=["birth_date"], name="patient_birth_date"),
             GinIndex(OpClass(F("phone"), name="gin_trgm_ops"), name="patient_phone_part"),
-            models.Index(fields=["email"], name="patient_email", condition=~Q(email="")),
+            # By the whole address or its beginning. Actions store it in lower case.
+            models.Index(OpClass(F("email"), name="varchar_pattern_ops"), name="patient_email", condition=~Q(email="")),
             # Serves the list of a location's patients, newest first, by keyset.
             models.Index(fields=["home_location", "-registered_at", "-id"], name="patient_by_location"),
         ]
@@ -147,7 +172,29 @@ class Patient(Record):
 
     @property
     def has_portal(self) -> bool:
-        return self.portal_user_id is not None
+        """Return whether the patient can sign in now."""
+        return self.portal_user_id is not None and self.portal_suspended_at is None
+
+    @property
+    def portal_is_suspended(self) -> bool:
+        return self.portal_suspended_at is not None
+
+    @property
+    def is_deceased(self) -> bool:
+        return self.life_state == LifeState.DECEASED
+
+    @property
+    def next_life_states(self) -> list[LifeState]:
+        """Return the states of care the desk may choose next; taking back a death is a manager's act of its own."""
+        if self.is_deceased:
+            return []
+        return [state for state in LifeState if state in LIFE_MOVES[LifeState(self.life_state)]]
+
+    @property
+    def address(self) -> str:
+        """Return the postal address in one line; empty when none is recorded."""
+        place = " ".join(part for part in (self.state, self.postcode) if part)
+        return ", ".join(part for part in (self.street, self.city, place) if part)
 
     def age_on(self, day: date) -> int:
         """Return the age in whole years on a day."""
@@ -186,7 +233,8 @@ class PortalInvitation(Record):
         return str(self.pk)
 
     def is_open(self, now: datetime) -> bool:
+        """Return whether the link is still good at ``now``."""
         return self.used_at is None and self.withdrawn_at is None and now < self.expires_at
 
 
-__all__ = ["LIFE_MOVES", "LifeState", "Patient", "PatientQuerySet", "PortalInvitation"]
+__all__ = ["LIFE_MOVES", "LifeState", "Patient", "PatientQuerySet", "PortalInvitation", "PortalSuspension"]

@@ -7,6 +7,18 @@ from clinic.models import Category, Channel, Record, User
 
 from .patients import Patient
 
+# What a patient can be asked about. Security codes and answers to their own messages need no consent.
+ASKED_CATEGORIES = (Category.VISIT, Category.QUESTIONNAIRE, Category.FOLLOW_UP, Category.WAITLIST)
+
+
+class ContactPreferenceQuerySet(models.QuerySet["ContactPreference"]):
+    def current(self) -> "ContactPreferenceQuerySet":
+        return self.filter(ended_at=None)
+
+    def allows(self, patient: Patient, category: str, channel: str) -> bool:
+        """Return whether the patient agreed to this category by this channel. No answer is a no."""
+        return self.current().filter(patient=patient, category=category, channel=channel, is_allowed=True).exists()
+
 
 class ContactPreference(Record):
     """One answer, yes or no. A new answer ends the old one; nothing is edited. No answer means no."""
@@ -25,6 +37,8 @@ class ContactPreference(Record):
     recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     since = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ContactPreferenceQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -1,5 +1,6 @@
 """How people come to us: enquiries from the public page, a phone call or a colleague."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -67,6 +68,8 @@ class Referral(Record):
     phone = PhoneNumberField(_("phone"), blank=True)
     reach_by = models.CharField(_("best way to reach"), max_length=6, choices=Reach)
     message = models.TextField(_("message"), max_length=2000, blank=True)
+    # Ticked by the enquirer themselves: the evidence for the preference that registering them writes.
+    agrees_to_email = models.BooleanField(_("agrees to e-mails about visits"), default=False)
     status = models.CharField(_("state"), max_length=8, choices=Status, default=Status.NEW)
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     received_at = models.DateTimeField()
@@ -101,6 +104,8 @@ class Referral(Record):
         indexes = [
             # Serves the enquiries list: one location, one state, by keyset; and the waiting count.
             models.Index(fields=["location", "status", "-received_at", "-id"], name="referral_by_location"),
+            # Serves the patient's page: how they came to us.
+            models.Index(fields=["patient"], condition=Q(patient__isnull=False), name="referral_by_patient"),
         ]
 
     def __str__(self) -> str:
@@ -112,6 +117,25 @@ class Referral(Record):
 
     def may_become(self, status: str) -> bool:
         return status in self.MOVES[self.status]
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """Return when the enquiry came into the state it is in."""
+        moments = {
+            self.Status.ACCEPTED: self.accepted_at,
+            self.Status.BOOKED: self.booked_at,
+            self.Status.DECLINED: self.declined_at,
+            self.Status.CLOSED: self.closed_at,
+        }
+        return moments.get(self.Status(self.status))
+
+    @property
+    def is_new(self) -> bool:
+        return self.status == self.Status.NEW
+
+    @property
+    def can_be_closed(self) -> bool:
+        return self.may_become(self.Status.CLOSED)
 
     @property
     def can_be_accepted(self) -> bool:

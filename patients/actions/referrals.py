@@ -1,0 +1,309 @@
+"""Enquiries: received, entered, accepted, declined, linked to a patient, booked, closed."""
+
+import uuid
+from datetime import datetime, time, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from clinic import audit, localtime
+from clinic.actions import outbox, worklist
+from clinic.errors import Refused
+from clinic.models import Closure, Location, OpeningHours, OutboundMessage, Role, User, WorkItem
+from patients import throttle
+from patients.models import LifeState, Patient, Referral
+
+# A person with trouble typing sends three; nobody sends ten.
+MOST_FROM_ONE_ADDRESS = 10
+MOST_FOR_ONE_READER = 3
+IN_SECONDS = 3600
+
+
+class TooManyEnquiries(Refused):
+    """The same sender, or the same reader, was heard from too often. One sentence for both, so neither is told apart."""
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(
+            _("We have had several messages from you just now. Please call us at %(phone)s, or try again in an hour.")
+            % {"phone": location.phone}
+        )
+
+
+class AlreadyDecided(Refused):
+    """Somebody decided first, or the enquiry is in a state from which this cannot be done."""
+
+    def __init__(self, referral: Referral) -> None:
+        when = referral.decided_at
+        super().__init__(
+            _("This enquiry is %(state)s%(since)s. Reload the page to see what was decided.")
+            % {
+                "state": referral.get_status_display(),
+                "since": _(" since %(when)s") % {"when": localtime.moment_text(when, referral.location.tz)}
+                if when
+                else "",
+            }
+        )
+
+
+class NotReadyToBook(Refused):
+    """An intake is booked for an accepted enquiry whose person is registered."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Accept this enquiry and register the person first; then an intake can be booked."))
+
+
+class AlreadyLinked(Refused):
+    """The enquiry belongs to a patient already."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This enquiry belongs to a patient already. Open the patient's page from the enquiry."))
+
+
+class NobodyToLink(Refused):
+    """Somebody who has died does not enquire: it is another person, or a mistake in the record."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This patient is recorded as deceased. Register the person anew, or ask a manager to correct the record.")
+        )
+
+
+def answer_due_at(*, location: Location, now: datetime) -> datetime:
+    """Return when an enquiry that arrives now should be answered: closing time of the next day the place is open."""
+    closing = {row.weekday: row.closes for row in OpeningHours.objects.filter(location=location)}
+    closures = list(
+        Closure.objects.filter(location=location, cancelled_at=None, during__overlap=(now, now + timedelta(days=30)))
+    )
+    today = localtime.day_of(now, location.tz)
+    for ahead in range(1, 30):
+        day = today + timedelta(days=ahead)
+        closes = closing.get(day.weekday())
+        if closes is None:
+            continue
+        due = localtime.at(day, closes, location.tz)
+        noon = localtime.at(day, time(12), location.tz)
+        if not any(noon in closure.during for closure in closures):
+            return due
+    # A place without opening hours is being set up; somebody still looks tomorrow.
+    return now + timedelta(days=1)
+
+
+@transaction.atomic
+def receive(
+    *,
+    location: Location,
+    entry_key: uuid.UUID,
+    given_name: str,
+    family_name: str,
+    email: str,
+    phone: str,
+    reach_by: str,
+    message: str,
+    agrees_to_email: bool,
+    address: str,
+    now: datetime,
+) -> Referral:
+    """Return the enquiry a stranger sent by the public page; sent twice by one press of the button, it is one.
+
+    Refuses when the sender's network address or the reader's e-mail or phone was heard from too often. Whether we know
+    the person makes no difference to anything the stranger can see.
+    """
+    reader = (email or phone).lower()
+    from_here = throttle.allows("enquire", address, most=MOST_FROM_ONE_ADDRESS, seconds=IN_SECONDS, now=now)
+    for_reader = throttle.allows("enquire-for", reader, most=MOST_FOR_ONE_READER, seconds=IN_SECONDS, now=now)
+    if not (from_here and for_reader):
+        raise TooManyEnquiries(location)
+    referral, made = _create_once(
+        entry_key,
+        location=location,
+        source=Referral.Source.PUBLIC_PAGE,
+        given_name=given_name,
+        family_name=family_name,
+        email=email.lower(),
+        phone=phone,
+        reach_by=reach_by,
+        message=message,
+        agrees_to_email=agrees_to_email and bool(email),
+        received_at=now,
+    )
+    if made:
+        _put_before_the_desk(by=None, referral=referral, now=now)
+        if referral.email:
+            outbox.queue(
+                by=None,
+                kind="enquiry_received",
+                to=outbox.Recipient(
+                    kind=OutboundMessage.RecipientKind.ENQUIRER,
+                    id=referral.pk,
+                    address=referral.email,
+                    tz=location.tz,
+                ),
+                subject_type="referral",
+                subject_id=referral.pk,
+                location_id=location.pk,
+                now=now,
+            )
+    return referral
+
+
+@transaction.atomic
+def enter(
+    *,
+    by: User,
+    location: Location,
+    entry_key: uuid.UUID,
+    source: str,
+    given_name: str,
+    family_name: str,
+    email: str,
+    phone: str,
+    reach_by: str,
+    message: str,
+    agrees_to_email: bool,
+    now: datetime,
+) -> Referral:
+    """Return the enquiry that somebody at the desk took down; entered twice by one press of the button, it is one."""
+    referral, made = _create_once(
+        entry_key,
+        location=location,
+        source=source,
+        given_name=given_name,
+        family_name=family_name,
+        email=email.lower(),
+        phone=phone,
+        reach_by=reach_by,
+        message=message,
+        agrees_to_email=agrees_to_email and bool(email),
+        received_at=now,
+    )
+    if made:
+        _put_before_the_desk(by=by, referral=referral, now=now)
+    return referral
+
+
+def _create_once(entry_key: uuid.UUID, **fields: object) -> tuple[Referral, bool]:
+    """Return the new row and True, or the row that the same form made a moment ago and False.
+
+    A form that was shown once and filled in for somebody else, as a browser's Back allows, is another enquiry.
+    """
+    try:
+        with transaction.atomic():
+            return Referral.objects.create(pk=entry_key, **fields), True
+    except IntegrityError:
+        first = Referral.objects.filter(pk=entry_key).first()
+        said = ("location", "given_name", "family_name", "email", "phone", "message")
+        if first is not None and all(getattr(first, name) == fields[name] for name in said):
+            return first, False
+        return Referral.objects.create(**fields), True
+
+
+def _put_before_the_desk(*, by: User | None, referral: Referral, now: datetime) -> None:
+    audit.record(by, audit.Verb.REFERRAL_RECEIVED, referral, now=now, details={"source": referral.source})
+    worklist.open_item(
+        by=by,
+        kind=WorkItem.Kind.REFERRAL,
+        location=referral.location,
+        subject_type="referral",
+        subject_id=referral.pk,
+        due_at=answer_due_at(location=referral.location, now=now),
+        owner_role=Role.FRONT_DESK,
+        now=now,
+    )
+
+
+def _locked(referral: Referral) -> Referral:
+    rows = Referral.objects.select_for_update(no_key=True, of=("self",)).select_related("location")
+    return rows.get(pk=referral.pk)
+
+
+@transaction.atomic
+def accept(*, by: User, referral: Referral, now: datetime) -> Referral:
+    """Return the enquiry, accepted: the clinic will see this person. Refuses one that somebody decided already."""
+    referral = _locked(referral)
+    if not referral.can_be_accepted:
+        raise AlreadyDecided(referral)
+    referral.status, referral.accepted_at, referral.decided_by = Referral.Status.ACCEPTED, now, by
+    referral.save(update_fields=["status", "accepted_at", "decided_by"])
+    audit.record(by, audit.Verb.REFERRAL_ACCEPTED, referral, now=now)
+    _take_off_the_desk(by=by, referral=referral, outcome=WorkItem.Outcome.DONE, now=now)
+    return referral
+
+
+@transaction.atomic
+def decline(*, by: User, referral: Referral, reason: str, note: str, now: datetime) -> Referral:
+    """Return the enquiry, declined for a reason. Refuses one that is booked, closed or declined already."""
+    referral = _locked(referral)
+    if not referral.can_be_declined:
+        raise AlreadyDecided(referral)
+    referral.status, referral.declined_at, referral.decided_by = Referral.Status.DECLINED, now, by
+    referral.decline_reason, referral.decline_note = reason, note
+    referral.save(update_fields=["status", "declined_at", "decided_by", "decline_reason", "decline_note"])
+    audit.record(by, audit.Verb.REFERRAL_DECLINED, referral, now=now, details={"reason": reason})
+    _take_off_the_desk(by=by, referral=referral, outcome=WorkItem.Outcome.REFUSED, now=now)
+    return referral
+
+
+@transaction.atomic
+def close(*, by: User, referral: Referral, now: datetime) -> Referral:
+    """Return the enquiry, closed: nothing more is to be done about it. Refuses a new one, which wants a decision."""
+    referral = _locked(referral)
+    if not referral.can_be_closed:
+        raise AlreadyDecided(referral)
+    referral.status, referral.closed_at, referral.decided_by = Referral.Status.CLOSED, now, by
+    referral.save(update_fields=["status", "closed_at", "decided_by"])
+    audit.record(by, audit.Verb.REFERRAL_CLOSED, referral, now=now)
+    _take_off_the_desk(by=by, referral=referral, outcome=WorkItem.Outcome.DONE, now=now)
+    return referral
+
+
+@transaction.atomic
+def link(*, by: User, referral: Referral, patient: Patient, now: datetime) -> Referral:
+    """Return the accepted enquiry, now belonging to a patient we know. Linking twice to the same person is once.
+
+    Refuses an enquiry that is not accepted or that belongs to somebody else, and a patient who has died.
+    """
+    patient = Patient.objects.select_for_update(no_key=True, of=("self",)).get(pk=patient.pk)
+    referral = _locked(referral)
+    if referral.patient_id == patient.pk:
+        return referral
+    if referral.patient_id is not None:
+        raise AlreadyLinked
+    if not referral.can_be_registered:
+        raise AlreadyDecided(referral)
+    if patient.life_state == LifeState.DECEASED:
+        raise NobodyToLink
+    referral.patient = patient
+    referral.save(update_fields=["patient"])
+    audit.record(by, audit.Verb.REFERRAL_LINKED, referral, now=now)
+    return referral
+
+
+@transaction.atomic
+def mark_booked(*, by: User, referral: Referral, now: datetime) -> Referral:
+    """Return the enquiry, booked: called by the act that books the intake, in its transaction.
+
+    Refuses one that is not accepted or whose person is not registered.
+    """
+    referral = _locked(referral)
+    if not referral.can_be_booked:
+        raise NotReadyToBook
+    referral.status, referral.booked_at = Referral.Status.BOOKED, now
+    referral.save(update_fields=["status", "booked_at"])
+    audit.record(by, audit.Verb.REFERRAL_BOOKED, referral, now=now)
+    return referral
+
+
+@transaction.atomic
+def reopen(*, by: User, referral: Referral, now: datetime) -> Referral:
+    """Return the booked enquiry, accepted again, because its intake was cancelled. Any other state is left as it is."""
+    referral = _locked(referral)
+    if referral.status != Referral.Status.BOOKED:
+        return referral
+    referral.status, referral.accepted_at, referral.booked_at = Referral.Status.ACCEPTED, now, None
+    referral.save(update_fields=["status", "accepted_at", "booked_at"])
+    audit.record(by, audit.Verb.REFERRAL_REOPENED, referral, now=now)
+    return referral
+
+
+def _take_off_the_desk(*, by: User, referral: Referral, outcome: WorkItem.Outcome, now: datetime) -> None:
+    worklist.close_about(by=by, kind=WorkItem.Kind.REFERRAL, subject_id=referral.pk, outcome=outcome, now=now)

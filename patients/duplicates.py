@@ -1,0 +1,127 @@
+"""Is this somebody we know? A pure comparison of two people's facts, with what speaks for it.
+
+Nothing here decides: the desk is shown the evidence and says whether it is the same person. Candidates are found by
+indexed queries in patients/search.py.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+from difflib import SequenceMatcher
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+
+class Evidence(StrEnum):
+    """One fact that two people share."""
+
+    BIRTH_DATE = "birth_date"
+    EMAIL = "email"
+    NAME = "name"
+    NAME_SWAPPED = "name_swapped"
+    PHONE = "phone"
+    SIMILAR_NAME = "similar_name"
+
+    @property
+    def label(self) -> Any:
+        return LABELS[self]
+
+
+LABELS = {
+    Evidence.BIRTH_DATE: _("same birth date"),
+    Evidence.EMAIL: _("same e-mail"),
+    Evidence.NAME: _("same name"),
+    Evidence.NAME_SWAPPED: _("first and last name swapped"),
+    Evidence.PHONE: _("same phone"),
+    Evidence.SIMILAR_NAME: _("similar name"),
+}
+# How much each fact says. Families share an address and a surname; nobody shares everything.
+WEIGHTS = {
+    Evidence.BIRTH_DATE: 35,
+    Evidence.EMAIL: 40,
+    Evidence.NAME: 40,
+    Evidence.NAME_SWAPPED: 30,
+    Evidence.PHONE: 35,
+    Evidence.SIMILAR_NAME: 25,
+}
+# Worth a question to the person at the desk; likely enough to be named so.
+WORTH_ASKING = 40
+LIKELY = 70
+# Names as alike as "Jon" and "John" (0.86), and unlike "Ana" and "Anton" (0.5).
+ALIKE = 0.75
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one person. Empty means not known, and not known is never a match."""
+
+    given_name: str
+    family_name: str
+    chosen_name: str = ""
+    birth_date: date | None = None
+    email: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How much two people have in common."""
+
+    score: int
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def is_likely(self) -> bool:
+        return self.score >= LIKELY
+
+    @property
+    def is_worth_asking(self) -> bool:
+        return self.score >= WORTH_ASKING
+
+
+def folded(name: str) -> str:
+    """Return a name in lower case without accents, apostrophes and hyphens, for comparison only."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    kept = "".join(" " if c in "-‐‑–" else c for c in plain if not unicodedata.combining(c) and c not in "'’‘`.")
+    return " ".join(kept.split())
+
+
+def compare(one: Facts, other: Facts) -> Match:
+    """Return what two people share, strongest first. Symmetric."""
+    found: list[Evidence] = []
+    if one.email and one.email.casefold() == other.email.casefold():
+        found.append(Evidence.EMAIL)
+    if one.phone and one.phone == other.phone:
+        found.append(Evidence.PHONE)
+    if one.birth_date and one.birth_date == other.birth_date:
+        found.append(Evidence.BIRTH_DATE)
+    name = _names(one, other)
+    if name is not None:
+        found.append(name)
+    return Match(
+        min(100, sum(WEIGHTS[item] for item in found)),
+        tuple(sorted(found, key=lambda item: (-WEIGHTS[item], item))),
+    )
+
+
+def _names(one: Facts, other: Facts) -> Evidence | None:
+    family, other_family = folded(one.family_name), folded(other.family_name)
+    given = [folded(name) for name in (one.given_name, one.chosen_name) if name]
+    other_given = [folded(name) for name in (other.given_name, other.chosen_name) if name]
+    if family == other_family and set(given) & set(other_given):
+        return Evidence.NAME
+    if family in other_given and other_family in given:
+        return Evidence.NAME_SWAPPED
+    if _alike(family, other_family) and any(_alike(a, b) for a in given for b in other_given):
+        return Evidence.SIMILAR_NAME
+    return None
+
+
+def _alike(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    # SequenceMatcher depends on the order of its arguments; asked in one order, the answer is symmetric.
+    first, second = sorted((one, other))
+    return SequenceMatcher(None, first, second).ratio() >= ALIKE

@@ -1,0 +1,173 @@
+"""Enquiries from the first message to the booked intake: what works, what is refused, what happens once."""
+
+import threading
+import uuid
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from django.db import connection
+from psycopg2.extras import DateTimeTZRange
+
+from clinic.models import AuditEvent, Closure, OutboundMessage, Role, WorkItem
+from patients.actions import referrals
+from patients.models import LifeState, Referral
+from tests import factories as make
+from tests.cast import Cast, make_cast
+
+NOW = make.NOON
+
+
+def receive(cast: Cast, **values: object) -> Referral:
+    given: dict[str, object] = {
+        "location": cast.denver, "entry_key": uuid.uuid4(), "given_name": "Nora", "family_name": "Nilsen",
+        "email": "Nora@Post.example", "phone": "", "reach_by": "email", "message": "Hello", "agrees_to_email": True,
+        "address": "203.0.113.9", "now": NOW,
+    }  # fmt: skip
+    return referrals.receive(**{**given, **values})  # type: ignore[arg-type]  # a table of values
+
+
+class TestReceive:
+    def test_puts_it_before_the_desk_and_answers_the_enquirer(self, cast: Cast) -> None:
+        referral = receive(cast)
+        assert referral.status == Referral.Status.NEW
+        assert referral.email == "nora@post.example"
+        item = WorkItem.objects.get(kind=WorkItem.Kind.REFERRAL)
+        assert (item.owner_role, item.location, item.subject_id) == (Role.FRONT_DESK, cast.denver, referral.pk)
+        # Thursday at closing time in Denver.
+        assert item.due_at == datetime(2027, 1, 15, 1, 0, tzinfo=UTC)
+        letter = OutboundMessage.objects.get(kind="enquiry_received")
+        assert (letter.recipient_kind, letter.address) == ("enquirer", "nora@post.example")
+        event = AuditEvent.objects.get(verb="referral.received")
+        assert event.actor_id is None
+        assert "Nora" not in str(event.details)
+
+    def test_twice_from_one_form_is_once(self, cast: Cast) -> None:
+        key = uuid.uuid4()
+        assert receive(cast, entry_key=key).pk == receive(cast, entry_key=key).pk
+        assert OutboundMessage.objects.filter(kind="enquiry_received").count() == 1
+        assert WorkItem.objects.filter(kind=WorkItem.Kind.REFERRAL).count() == 1
+
+    def test_a_form_left_open_serves_the_next_person(self, cast: Cast) -> None:
+        key = uuid.uuid4()
+        first = receive(cast, entry_key=key)
+        second = receive(cast, entry_key=key, given_name="Olaf", email="olaf@post.example")
+        assert first.pk != second.pk
+
+    def test_agreement_without_an_address_is_none(self, cast: Cast) -> None:
+        assert receive(cast, email="", phone="+13035550111").agrees_to_email is False
+
+    @pytest.mark.parametrize("who", ["address", "reader"])
+    def test_refuses_a_flood(self, cast: Cast, who: str) -> None:
+        most = referrals.MOST_FROM_ONE_ADDRESS if who == "address" else referrals.MOST_FOR_ONE_READER
+        for n in range(most + 1):
+            values = {"email": f"n{n}@post.example"} if who == "address" else {"address": f"203.0.113.{n}"}
+            if n < most:
+                receive(cast, **values)
+                continue
+            with pytest.raises(referrals.TooManyEnquiries, match="call us at"):
+                receive(cast, **values)
+        assert Referral.objects.exclude(pk=cast.rosa.pk).count() == most
+
+    def test_counts_in_this_process_when_the_cache_is_away(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*_args: object, **_kwargs: object) -> None:
+            raise ConnectionError
+
+        monkeypatch.setattr("patients.throttle.cache.add", away)
+        for _ in range(referrals.MOST_FOR_ONE_READER):
+            receive(cast, email="here@post.example", address="198.51.100.7")
+        with pytest.raises(referrals.TooManyEnquiries):
+            receive(cast, email="here@post.example", address="198.51.100.7")
+
+
+class TestAnswerDue:
+    def test_skips_the_weekend_and_a_closure(self, cast: Cast) -> None:
+        friday = datetime(2027, 1, 15, 16, 0, tzinfo=UTC)
+        Closure.objects.create(
+            location=cast.denver, name="Holiday", entered_by=cast.ada, entered_at=NOW,
+            during=DateTimeTZRange(datetime(2027, 1, 18, 7, 0, tzinfo=UTC), datetime(2027, 1, 19, 7, 0, tzinfo=UTC)),
+        )  # fmt: skip
+        due = referrals.answer_due_at(location=cast.denver, now=friday)
+        assert due.astimezone(cast.denver.tz).date().isoformat() == "2027-01-19"
+        assert due.astimezone(cast.denver.tz).time() == time(18)
+
+    def test_a_place_without_hours_still_answers(self, cast: Cast) -> None:
+        place = make.make_location("Tucson", "America/Phoenix", "AZ")
+        assert referrals.answer_due_at(location=place, now=NOW) == NOW + timedelta(days=1)
+
+
+class TestDecide:
+    def test_accept_takes_it_off_the_desk(self, cast: Cast) -> None:
+        referral = receive(cast)
+        referrals.accept(by=cast.frida, referral=referral, now=NOW)
+        referral.refresh_from_db()
+        assert (referral.status, referral.accepted_at, referral.decided_by) == ("accepted", NOW, cast.frida)
+        assert WorkItem.objects.get(subject_id=referral.pk).outcome == WorkItem.Outcome.DONE
+
+    def test_accept_twice_is_a_sentence(self, cast: Cast) -> None:
+        referrals.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+        with pytest.raises(referrals.AlreadyDecided, match="accepted since Wed 13 Jan 2027 09:00 MST"):
+            referrals.accept(by=cast.felix, referral=cast.rosa, now=NOW)
+        cast.rosa.refresh_from_db()
+        assert cast.rosa.decided_by == cast.frida
+
+    def test_decline_keeps_the_reason(self, cast: Cast) -> None:
+        referrals.decline(by=cast.frida, referral=cast.rosa, reason="out_of_area", note="Lives in Maine.", now=NOW)
+        cast.rosa.refresh_from_db()
+        assert (cast.rosa.status, cast.rosa.decline_reason) == ("declined", "out_of_area")
+        assert "Maine" not in str(AuditEvent.objects.get(verb="referral.declined").details)
+        with pytest.raises(referrals.AlreadyDecided):
+            referrals.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+
+    def test_close_wants_a_decision_first(self, cast: Cast) -> None:
+        with pytest.raises(referrals.AlreadyDecided):
+            referrals.close(by=cast.frida, referral=cast.rosa, now=NOW)
+        referrals.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+        assert referrals.close(by=cast.frida, referral=cast.rosa, now=NOW).status == "closed"
+
+
+class TestLinkAndBook:
+    def test_link_then_book_then_reopen(self, cast: Cast) -> None:
+        referrals.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+        with pytest.raises(referrals.NotReadyToBook):
+            referrals.mark_booked(by=cast.frida, referral=cast.rosa, now=NOW)
+        linked = referrals.link(by=cast.frida, referral=cast.rosa, patient=cast.quinn, now=NOW)
+        assert linked.patient == cast.quinn
+        assert referrals.link(by=cast.frida, referral=cast.rosa, patient=cast.quinn, now=NOW).pk == linked.pk
+        with pytest.raises(referrals.AlreadyLinked):
+            referrals.link(by=cast.frida, referral=cast.rosa, patient=cast.pat, now=NOW)
+        assert referrals.mark_booked(by=cast.frida, referral=cast.rosa, now=NOW).status == "booked"
+        reopened = referrals.reopen(by=cast.frida, referral=cast.rosa, now=NOW)
+        assert (reopened.status, reopened.booked_at) == ("accepted", None)
+        assert referrals.reopen(by=cast.frida, referral=cast.rosa, now=NOW).status == "accepted"
+
+    def test_only_accepted_enquiries_and_living_patients(self, cast: Cast) -> None:
+        with pytest.raises(referrals.AlreadyDecided):
+            referrals.link(by=cast.frida, referral=cast.rosa, patient=cast.quinn, now=NOW)
+        referrals.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+        dead = make.make_patient(cast.denver, life_state=LifeState.DECEASED)
+        with pytest.raises(referrals.NobodyToLink):
+            referrals.link(by=cast.frida, referral=cast.rosa, patient=dead, now=NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_people_accept_one_enquiry() -> None:
+    cast = make_cast()
+    start, outcomes = threading.Barrier(20), []
+
+    def press() -> None:
+        try:
+            start.wait()
+            referrals.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+            outcomes.append("accepted")
+        except referrals.AlreadyDecided:
+            outcomes.append("sentence")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["accepted"] + ["sentence"] * 19
+    assert AuditEvent.objects.filter(verb="referral.accepted").count() == 1
