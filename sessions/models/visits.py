@@ -6,7 +6,8 @@ from typing import ClassVar
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from clinic.access import Permission, locations_where
@@ -75,6 +76,19 @@ class Appointment(Record):
     LIVE: ClassVar[frozenset[str]] = frozenset(
         {Status.HELD, Status.BOOKED, Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED, Status.LEFT}
     )  # fmt: skip
+    LOOKS: ClassVar[dict[str, str]] = {
+        Status.REQUESTED: "due",
+        Status.HELD: "due",
+        Status.BOOKED: "planned",
+        Status.CONFIRMED: "confirmed",
+        Status.CHECKED_IN: "here",
+        Status.IN_PROGRESS: "in_room",
+        Status.COMPLETED: "done",
+        Status.LEFT: "done",
+        Status.NO_SHOW: "late",
+        Status.CANCELLED: "cancelled",
+        Status.ENTERED_IN_ERROR: "cancelled",
+    }
     # Still to come: may be moved, cancelled, reminded of.
     OPEN: ClassVar[frozenset[str]] = frozenset({Status.REQUESTED, Status.HELD, Status.BOOKED, Status.CONFIRMED})
 
@@ -100,6 +114,7 @@ class Appointment(Record):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     no_show_at = models.DateTimeField(null=True, blank=True)
+    no_show_undone_because = models.CharField(_("why it was taken back"), max_length=300, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.CharField(max_length=8, choices=CancelledBy, blank=True)
     cancel_is_late = models.BooleanField(default=False)
@@ -170,6 +185,55 @@ class Appointment(Record):
     def can_be_checked_in(self) -> bool:
         return self.may_become(self.Status.CHECKED_IN)
 
+    @property
+    def can_be_confirmed(self) -> bool:
+        return self.may_become(self.Status.CONFIRMED)
+
+    @property
+    def can_be_started(self) -> bool:
+        return self.may_become(self.Status.IN_PROGRESS)
+
+    @property
+    def can_be_finished(self) -> bool:
+        return self.may_become(self.Status.COMPLETED)
+
+    @property
+    def can_leave(self) -> bool:
+        return self.may_become(self.Status.LEFT)
+
+    @property
+    def was_missed(self) -> bool:
+        return self.status == self.Status.NO_SHOW
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == self.Status.CANCELLED
+
+    @property
+    def came(self) -> bool:
+        """Return whether the patient was there."""
+        return self.status in {
+            self.Status.CHECKED_IN, self.Status.IN_PROGRESS, self.Status.COMPLETED, self.Status.LEFT
+        }  # fmt: skip
+
+    @property
+    def look(self) -> str:
+        """Return the word of the house's vocabulary that this state is drawn with."""
+        return self.LOOKS[self.status]
+
+    @property
+    def word(self) -> str:
+        """Return the state in one word, for the pill."""
+        return str(capfirst(self.get_status_display()))
+
+    @property
+    def is_still_confirmed(self) -> bool:
+        """Return whether the patient said they would come at this very time, and has not been here yet."""
+        return self.confirmed_at is not None and self.is_open
+
+    def can_be_missed(self, now: datetime) -> bool:
+        return self.may_become(self.Status.NO_SHOW) and now >= self.no_show_from()
+
     def can_undo_check_in(self, now: datetime) -> bool:
         return (
             self.status == self.Status.CHECKED_IN
@@ -233,8 +297,15 @@ class ResourceHold(Record):
                 condition=Q(is_live=True),
             )
         ]
-        # Serves the holds of one visit when it is moved or cancelled.
-        indexes = [models.Index(fields=["appointment"], name="hold_by_appointment")]
+        indexes = [
+            # Serves the holds of one visit when it is moved or cancelled.
+            models.Index(fields=["appointment"], name="hold_by_appointment"),
+            # Serves availability: the live holds of some resources that begin in a stretch of time. The constraint's own
+            # index is many times slower to read.
+            models.Index(
+                F("resource_id"), Func(F("during"), function="lower"), condition=Q(is_live=True), name="hold_by_start"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} hold"

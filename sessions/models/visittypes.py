@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Record, Role, Room
@@ -41,6 +41,13 @@ class VisitType(Record):
             models.UniqueConstraint("code", "version", name="visit_type_version_once"),
             models.UniqueConstraint("code", condition=Q(is_current=True), name="visit_type_current_once"),
             models.CheckConstraint(condition=Q(minutes__gt=0), name="visit_type_takes_time"),
+            models.CheckConstraint(
+                condition=Q(minutes__lte=1440 - F("overrun_minutes") - F("turnover_minutes")),
+                name="visit_type_fits_a_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(grid_minutes__gte=5, grid_minutes__lte=240), name="visit_type_grid_is_sensible"
+            ),
         ]
 
     def __str__(self) -> str:
