@@ -5,6 +5,8 @@ sit in them. Nobody's name, address or answer is ever put in a log.
 """
 
 import logging.config
+import traceback
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -68,3 +70,9 @@ def configure(config: dict[str, Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def trail(error: BaseException) -> str:
+    """Return what went wrong and where in the code, without the error's own words: those may quote a row, or a person."""
+    last = traceback.extract_tb(error.__traceback__)[-3:]
+    return " < ".join([type(error).__name__, *(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(last))])

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic import localtime, policy, quiethours
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
+from clinic.logs import trail
 from clinic.models import Category, Channel, OutboundMessage, Role, User, WorkItem
 from clinic.quiethours import Window
 from patients.models import ContactPreference
@@ -144,8 +145,8 @@ def _queue_chunk(*, by: User, now: datetime, without: set[uuid.UUID]) -> tuple[i
                     _settle(row, Reminder.Status.SKIPPED, now=now, reason=Reason.OVERTAKEN)
                 else:
                     _hand_over(by=by, reminder=row, visit=row.appointment, consents=consents, window=window, now=now)
-        except Exception:  # whatever is wrong with this one must not keep the others from going
-            log.exception("reminder_not_queued", record=str(row.pk), kind=row.kind)
+        except Exception as error:  # whatever is wrong with this one must not keep the others from going
+            log.error("reminder_not_queued", record=str(row.pk), kind=row.kind, reason=trail(error))
             broken.add(row.pk)
     return len(due) - len(broken), broken
 
