@@ -1,4 +1,4 @@
-"""The ground floor's configuration: registers its letters and its system checks."""
+"""The ground floor's configuration: registers its letters and its system checks, and listens to allauth."""
 
 from django.apps import AppConfig
 
@@ -8,6 +8,8 @@ class ClinicConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, letters  # noqa: F401  (checks register themselves on import)
+        from . import accounts, checks, letters, own_letters  # noqa: F401  (checks register themselves on import)
 
         letters.register_own()
+        own_letters.register_own()
+        accounts.listen()

@@ -3,6 +3,7 @@
 Each action module defines its own subclasses beside the action that raises them; nothing else is shared.
 """
 
+from django.db import IntegrityError
 from django.utils.functional import Promise
 
 
@@ -15,3 +16,9 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return str(self.message)
+
+
+def violated(error: IntegrityError) -> str:
+    """Return the name of the constraint that the database said no by, for an action to translate into a refusal."""
+    name: str = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
+    return name

@@ -1,26 +1,70 @@
 """(Roof) The ground floor's own URLs and one include per app; every app states its full paths.
 
-Third-party URLs are on a list with a reason in clinic/checks.py.
+Third-party URLs are on a list with a reason in clinic/accounts.py.
 """
 
-from django.urls import URLPattern, include, path
+from django.urls import URLPattern, include, path, re_path
 
-from clinic.views import health, home
+from clinic.views import accounts, health, home
 
 clinic_urls: list[URLPattern] = [
     # /
     path("", home.home, name="home"),
     path("help-now/", home.help_now, name="help_now"),
     path("switch-location/", home.switch_location, name="switch_location"),
+    # /account/
+    path("account/continue-as/", accounts.continue_as, name="continue_as"),
+    path("account/join/<str:token>/", accounts.join, name="join"),
+    path("account/sessions/", accounts.my_sessions, name="my_sessions"),
+    path("account/sessions/end-others/", accounts.end_other_sessions, name="end_other_sessions"),
+    path("account/sessions/<int:session_id>/end/", accounts.end_session, name="end_session"),
     # /healthz
     path("healthz", health.healthz, name="healthz"),
+]
+
+# allauth's views, one by one: what is not listed is not served (clinic.accounts.THIRD_PARTY_URLS says why each is).
+account_urls: list[URLPattern] = [
+    path("login/", accounts.account_login, name="account_login"),
+    path("login/code/", accounts.account_request_login_code, name="account_request_login_code"),
+    path("login/code/confirm/", accounts.account_confirm_login_code, name="account_confirm_login_code"),
+    path("logout/", accounts.account_logout, name="account_logout"),
+    path("signup/", accounts.account_signup, name="account_signup"),
+    path("inactive/", accounts.account_inactive, name="account_inactive"),
+    path("reauthenticate/", accounts.account_reauthenticate, name="account_reauthenticate"),
+    path("password/change/", accounts.account_change_password, name="account_change_password"),
+    path("password/reset/", accounts.account_reset_password, name="account_reset_password"),
+    path("password/reset/done/", accounts.account_reset_password_done, name="account_reset_password_done"),
+    path(
+        "password/reset/key/done/",
+        accounts.account_reset_password_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        accounts.account_reset_password_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path("2fa/", accounts.mfa_index, name="mfa_index"),
+    path("2fa/authenticate/", accounts.mfa_authenticate, name="mfa_authenticate"),
+    path("2fa/reauthenticate/", accounts.mfa_reauthenticate, name="mfa_reauthenticate"),
+    path("2fa/totp/activate/", accounts.mfa_activate_totp, name="mfa_activate_totp"),
+    path("2fa/totp/deactivate/", accounts.mfa_deactivate_totp, name="mfa_deactivate_totp"),
+    path("2fa/recovery-codes/", accounts.mfa_view_recovery_codes, name="mfa_view_recovery_codes"),
+    path("2fa/recovery-codes/generate/", accounts.mfa_generate_recovery_codes, name="mfa_generate_recovery_codes"),
+    path("2fa/recovery-codes/download/", accounts.mfa_download_recovery_codes, name="mfa_download_recovery_codes"),
+    path("2fa/passkeys/", accounts.mfa_list_webauthn, name="mfa_list_webauthn"),
+    path("2fa/passkeys/add/", accounts.mfa_add_webauthn, name="mfa_add_webauthn"),
+    path("2fa/passkeys/login/", accounts.mfa_login_webauthn, name="mfa_login_webauthn"),
+    path("2fa/passkeys/reauthenticate/", accounts.mfa_reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
+    path("2fa/passkeys/<int:pk>/edit/", accounts.mfa_edit_webauthn, name="mfa_edit_webauthn"),
+    path("2fa/passkeys/<int:pk>/remove/", accounts.mfa_remove_webauthn, name="mfa_remove_webauthn"),
 ]
 
 urlpatterns = [
     path("", include((clinic_urls, "clinic"))),
     path("", include("patients.urls")),
     path("", include("sessions.urls")),
-    path("account/", include("allauth.urls")),
+    path("account/", include(account_urls)),
 ]
 
 handler400 = "clinic.views.errors.bad_request"

@@ -5,13 +5,16 @@ Patients sign in with a ``User`` too, but they are no members of anything; the p
 """
 
 import uuid
+from collections.abc import Iterator
 from datetime import date, datetime
 
 import pghistory
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from .places import Location
@@ -70,6 +73,8 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(_("may sign in"), default=True)
     created_at = models.DateTimeField(_("created"))
     left_at = models.DateTimeField(_("left"), null=True, blank=True)
+    # Part of every session's hash: raising it ends all of this person's sessions at once, wherever they are kept.
+    session_epoch = models.PositiveIntegerField(default=0)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -85,6 +90,19 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a session must know to stay alive: it changes with the password and with ``session_epoch``."""
+        return self._session_hash(None)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """Yield the same under each older SECRET_KEY that settings still vouch for."""
+        for secret in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_hash(secret)
+
+    def _session_hash(self, secret: str | None) -> str:
+        text = f"{self.password}:{self.session_epoch}"
+        return salted_hmac("clinic.User.session", text, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def is_staff_member(self) -> bool:
