@@ -117,7 +117,8 @@ def queue_due(*, by: User, now: datetime) -> int:
     """
     settled, failed = 0, set[uuid.UUID]()
     while settled + len(failed) < ROUND:
-        done, broken = _queue_chunk(by=by, now=now, without=failed)
+        limit = min(CHUNK, ROUND - settled - len(failed))
+        done, broken = _queue_chunk(by=by, now=now, without=failed, limit=limit)
         settled += done
         failed |= broken
         if done + len(broken) == 0:
@@ -126,12 +127,12 @@ def queue_due(*, by: User, now: datetime) -> int:
 
 
 @transaction.atomic
-def _queue_chunk(*, by: User, now: datetime, without: set[uuid.UUID]) -> tuple[int, set[uuid.UUID]]:
+def _queue_chunk(*, by: User, now: datetime, without: set[uuid.UUID], limit: int) -> tuple[int, set[uuid.UUID]]:
     due = list(
         Reminder.objects.due(now)
         .exclude(pk__in=without)
         .select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .select_related("plan_item", *(f"appointment__{name}" for name in _WITH))[:CHUNK]
+        .select_related("plan_item", *(f"appointment__{name}" for name in _WITH))[:limit]
     )
     if not due:
         return 0, set()
