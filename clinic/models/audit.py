@@ -53,10 +53,16 @@ class AuditEvent(models.Model):
 
 
 class AuditSeal(models.Model):
-    """An HMAC over a run of audit rows and the seal before it; also written to the anchor file outside the database."""
+    """An HMAC over a run of audit rows and the seal before it; also written to the anchor file outside the database.
+
+    ``first_event`` to ``last_event`` is the whole run of ids that is sealed, with those that no row ever got.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     number = models.PositiveIntegerField(unique=True)
+    # How rows are put into bytes (clinic/seals.py), and which key made the mac: both may change in a decade.
+    form = models.PositiveSmallIntegerField()
+    key_id = models.CharField(max_length=16)
     first_event = models.BigIntegerField()
     last_event = models.BigIntegerField(unique=True)
     event_count = models.PositiveIntegerField()

@@ -33,7 +33,10 @@ class EnrolledDevice(Record):
                 condition=models.Q(revoked_at=None, revoked_by=None)
                 | models.Q(revoked_at__isnull=False, revoked_by__isnull=False),
                 name="device_revoked_by_somebody",
-            )
+            ),
+            models.UniqueConstraint(
+                "location", "name", condition=models.Q(revoked_at=None), name="enrolled_device_name_once_a_location"
+            ),
         ]
 
     def __str__(self) -> str:

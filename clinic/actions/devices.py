@@ -1,0 +1,96 @@
+"""Enrolled devices: a screen is given a credential that lasts until a manager takes it away."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from clinic import audit
+from clinic.errors import Refused, violated
+from clinic.models import EnrolledDevice, Location, Room, User
+
+
+class DeviceNameTaken(Refused):
+    """A screen in use here is called that."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("A screen with this name is enrolled here already. Revoke that one first, or choose another name.")
+        )
+
+
+class RoomNeeded(Refused):
+    """A room tablet belongs to one room in use at the location; other screens belong to none."""
+
+    def __init__(self) -> None:
+        super().__init__(_("A room tablet belongs to one room in use here. Choose its room."))
+
+
+class NoRoomForThis(Refused):
+    """Wall boards and kiosks show the whole location."""
+
+    def __init__(self) -> None:
+        super().__init__(_("A wall board or a kiosk belongs to the whole location. Leave the room empty."))
+
+
+class AlreadyRevoked(Refused):
+    """Somebody revoked it first."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This screen was revoked already. Its credential opens nothing."))
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """A device and its credential, which nobody can read again: only its hash is kept."""
+
+    device: EnrolledDevice
+    credential: str
+
+
+def hash_of(credential: str) -> str:
+    """Return what is kept of a credential. It is 256 random bits, so a plain hash cannot be guessed backwards."""
+    return hashlib.sha256(credential.encode()).hexdigest()
+
+
+@transaction.atomic
+def enroll(
+    *, by: User, location: Location, kind: EnrolledDevice.Kind, name: str, room: Room | None, now: datetime
+) -> Enrolment:
+    """Return the new device with its credential, to be shown once.
+
+    Refuses a name that a screen in use here has, a room tablet without a room in use here, and a room for anything else.
+    """
+    if kind == EnrolledDevice.Kind.ROOM_TABLET:
+        if room is None or room.location_id != location.pk or not room.is_in_use:
+            raise RoomNeeded
+    elif room is not None:
+        raise NoRoomForThis
+    credential = secrets.token_urlsafe(32)
+    try:
+        with transaction.atomic():
+            device = EnrolledDevice.objects.create(
+                location=location, room=room, kind=kind, name=name, credential_hash=hash_of(credential),
+                enrolled_by=by, enrolled_at=now,
+            )  # fmt: skip
+    except IntegrityError as error:
+        if violated(error) == "enrolled_device_name_once_a_location":
+            raise DeviceNameTaken from error
+        raise
+    audit.record(by, audit.Verb.DEVICE_ENROLLED, device, now=now, details={"kind": kind})
+    return Enrolment(device, credential)
+
+
+@transaction.atomic
+def revoke(*, by: User, device: EnrolledDevice, now: datetime) -> EnrolledDevice:
+    """Return the device, revoked: its credential opens nothing from this moment. Refuses a second time."""
+    device = EnrolledDevice.objects.select_for_update(no_key=True).get(pk=device.pk)
+    if device.revoked_at is not None:
+        raise AlreadyRevoked
+    device.revoked_at, device.revoked_by = now, by
+    device.save(update_fields=["revoked_at", "revoked_by"])
+    audit.record(by, audit.Verb.DEVICE_REVOKED, device, now=now, details={"kind": device.kind})
+    return device
