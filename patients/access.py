@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from clinic import audit
 from clinic.access import Permission
 from clinic.http import PortalRequest, StaffRequest
-from patients.models import Patient, Referral
+from patients.models import AddressChange, BreakGlass, CareTeamMember, Contact, Patient, Referral
 
 
 def get_patient_or_404(
@@ -38,3 +38,43 @@ def my_patient(request: PortalRequest) -> Patient:
     if patient is None:
         raise Http404
     return patient
+
+
+def get_contact_or_404(request: StaffRequest, contact_id: uuid.UUID, permission: Permission) -> Contact:
+    """Return the contact, with the patient, if this person holds ``permission`` on the patient; else 404."""
+    contacts = Contact.objects.select_related("patient__home_location")
+    contact = get_object_or_404(
+        contacts, pk=contact_id, patient__in=Patient.objects.visible_to(request.user, permission, request.now)
+    )
+    audit.looked_at(request, contact.patient, now=request.now)
+    return contact
+
+
+def get_care_team_member_or_404(request: StaffRequest, member_id: uuid.UUID, permission: Permission) -> CareTeamMember:
+    """Return the membership, with the patient, if this person holds ``permission`` on the patient; else 404."""
+    members = CareTeamMember.objects.select_related("patient__home_location", "user")
+    member = get_object_or_404(
+        members, pk=member_id, patient__in=Patient.objects.visible_to(request.user, permission, request.now)
+    )
+    audit.looked_at(request, member.patient, now=request.now)
+    return member
+
+
+def get_address_change_or_404(request: StaffRequest, wish_id: uuid.UUID, permission: Permission) -> AddressChange:
+    """Return the wish, with the patient, if this person holds ``permission`` on the patient; else 404."""
+    wishes = AddressChange.objects.select_related("patient__home_location")
+    wish = get_object_or_404(
+        wishes, pk=wish_id, patient__in=Patient.objects.visible_to(request.user, permission, request.now)
+    )
+    audit.looked_at(request, wish.patient, now=request.now)
+    return wish
+
+
+def get_break_glass_or_404(
+    request: StaffRequest, grant_id: uuid.UUID, permission: Permission = Permission.BREAK_GLASS_REVIEW
+) -> BreakGlass:
+    """Return the emergency opening if this person holds ``permission`` at the patient's location; else 404."""
+    grants = BreakGlass.objects.visible_to(request.user, permission)
+    grant = get_object_or_404(grants.select_related("patient__home_location", "user", "reviewed_by"), pk=grant_id)
+    audit.looked_at(request, grant, now=request.now)
+    return grant

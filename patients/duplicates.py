@@ -49,8 +49,9 @@ WEIGHTS = {
 # Worth a question to the person at the desk; likely enough to be named so.
 WORTH_ASKING = 40
 LIKELY = 70
-# Names as alike as "Jon" and "John" (0.86), and unlike "Ana" and "Anton" (0.5).
-ALIKE = 0.75
+# Names as alike as "Jon" and "John" (0.86) or "Mei" and "Mey" (0.67), and unlike "Ana" and "Anton" (0.5). On its own
+# it is never worth a question.
+ALIKE = 0.65
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,10 @@ class Referral(Record):
         return moments.get(self.Status(self.status))
 
     @property
+    def is_open(self) -> bool:
+        return not self.Status(self.status).is_final
+
+    @property
     def is_new(self) -> bool:
         return self.status == self.Status.NEW
 

@@ -1,0 +1,46 @@
+"""What is asked about care teams and emergency openings."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from clinic.models import User
+from patients.models import BreakGlass
+
+from .fields import LongText
+
+
+class AddCareTeamMemberForm(forms.Form):
+    user = forms.ChoiceField(label=_("Clinician"))
+
+    def __init__(self, *args: Any, clinicians: Iterable[tuple[User, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.people = {str(user.pk): user for user, _roles in clinicians}
+        choices = [("", _("Choose somebody")), *((str(u.pk), f"{u.name} · {roles}") for u, roles in clinicians)]
+        self.fields["user"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
+
+    def clean_user(self) -> User:
+        return self.people[self.cleaned_data["user"]]
+
+
+class BreakGlassForm(forms.Form):
+    reason = forms.ChoiceField(label=_("Why do you need this chart now?"), widget=forms.RadioSelect)
+    reason_text = LongText(
+        label=_("What happened"), min_length=10, max_length=500, rows=3,
+        help_text=_("One or two sentences. The care team's lead and a privacy officer will read them."),
+        error_messages={"min_length": _("Say what happened in a sentence, so that somebody else can judge it.")},
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, reasons: Iterable[BreakGlass.Reason], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].choices = [(r.value, r.label) for r in reasons]  # type: ignore[attr-defined]
+
+
+class ReviewBreakGlassForm(forms.Form):
+    finding = forms.ChoiceField(label=_("Finding"), choices=BreakGlass.Finding.choices, widget=forms.RadioSelect)
+    note = LongText(
+        label=_("What you found"), min_length=10, max_length=500, rows=3,
+        error_messages={"min_length": _("Say in a sentence what the finding rests on.")},
+    )  # fmt: skip

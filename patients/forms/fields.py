@@ -1,0 +1,64 @@
+"""Fields that several forms of this floor ask for in the same way."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.formfields import PhoneNumberField
+
+from patients.search import birth_date_in
+
+
+class BirthDateField(forms.CharField):
+    """A birth date as people write it, with the year in four digits. The month comes first in 5/17/1984."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", _("Birth date"))
+        kwargs.setdefault("help_text", _("For example 5/17/1984 or 1984-05-17."))
+        kwargs.setdefault("max_length", 30)
+        kwargs.setdefault(
+            "widget",
+            forms.TextInput(attrs={"class": "field-short", "autocomplete": "off", "placeholder": _("5/17/1984")}),
+        )
+        super().__init__(**kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value.month}/{value.day}/{value.year}" if isinstance(value, date) else value
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        born = birth_date_in(text)
+        if born is None:
+            raise ValidationError(
+                _("Write the birth date with the year in four digits, for example 5/17/1984."), code="invalid"
+            )
+        return born
+
+
+class PhoneField(PhoneNumberField):  # type: ignore[misc]  # phonenumber_field ships no types
+    """A phone as people write it in the United States; cleaned to E.164, like "+13035550188"."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("region", "US")
+        kwargs.setdefault("label", _("Phone"))
+        kwargs.setdefault(
+            "error_messages", {"invalid": _("Enter a phone with its area code, for example (303) 555-0188.")}
+        )
+        super().__init__(**kwargs)
+        self.widget.attrs |= {"autocomplete": "tel", "inputmode": "tel", "class": "field-medium"}
+
+    def clean(self, value: Any) -> str:
+        number = super().clean(value)
+        return str(number.as_e164) if number else ""
+
+
+class LongText(forms.CharField):
+    """Several lines of words."""
+
+    def __init__(self, *, rows: int = 4, **kwargs: Any) -> None:
+        kwargs["widget"] = forms.Textarea(attrs={"rows": rows})
+        super().__init__(**kwargs)

@@ -1,0 +1,165 @@
+"""What is asked about a patient: identity, state of care, the way into the portal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from clinic.models import Location
+from patients.actions.patients import Identity
+from patients.models import ContactPreference, LifeState, Patient, PortalSuspension
+
+from .fields import BirthDateField, PhoneField
+
+# The zones of the United States by the name people know; anything else keeps what is recorded.
+TIME_ZONES = [
+    ("", _("As at the home location")),
+    ("America/New_York", _("Eastern")),
+    ("America/Chicago", _("Central")),
+    ("America/Denver", _("Mountain")),
+    ("America/Phoenix", _("Mountain without summer time (Arizona)")),
+    ("America/Los_Angeles", _("Pacific")),
+    ("America/Anchorage", _("Alaska")),
+    ("Pacific/Honolulu", _("Hawaii")),
+]
+LANGUAGES = [("en", _("English")), ("es", _("Spanish")), ("other", _("another language"))]
+# What has to be known to register somebody; the rest is asked when there is time.
+AT_ONCE = ("given_name", "family_name", "birth_date", "phone", "email", "home_location")
+
+
+def _off(**attrs: Any) -> dict[str, Any]:
+    """Return the attributes of a field that the desk fills in for somebody else."""
+    return {"autocomplete": "off", "spellcheck": "false", **attrs}
+
+
+class _IdentityForm(forms.Form):
+    given_name = forms.CharField(label=_("First name"), max_length=80, widget=forms.TextInput(attrs=_off()))
+    family_name = forms.CharField(label=_("Last name"), max_length=80, widget=forms.TextInput(attrs=_off()))
+    birth_date = BirthDateField()
+    phone = PhoneField(required=False)
+    email = forms.EmailField(label=_("E-mail"), max_length=254, required=False, widget=forms.EmailInput(attrs=_off()))
+    chosen_name = forms.CharField(
+        label=_("Chosen name"), max_length=80, required=False, help_text=_("What we call them, if not the first name."),
+        widget=forms.TextInput(attrs=_off()),
+    )  # fmt: skip
+    middle_name = forms.CharField(
+        label=_("Middle name"), max_length=80, required=False, widget=forms.TextInput(attrs=_off())
+    )
+    pronouns = forms.CharField(
+        label=_("Pronouns"), max_length=30, required=False, widget=forms.TextInput(attrs=_off(list="pronouns-known"))
+    )
+    sex_at_birth = forms.ChoiceField(label=_("Sex at birth"), choices=Patient.Sex.choices, required=False)
+    street = forms.CharField(label=_("Street"), max_length=120, required=False, widget=forms.TextInput(attrs=_off()))
+    city = forms.CharField(label=_("City"), max_length=60, required=False, widget=forms.TextInput(attrs=_off()))
+    state = forms.CharField(
+        label=_("State"), max_length=2, required=False, widget=forms.TextInput(attrs=_off(**{"class": "field-short"}))
+    )
+    postcode = forms.CharField(
+        label=_("ZIP code"), max_length=10, required=False,
+        widget=forms.TextInput(attrs=_off(inputmode="numeric", **{"class": "field-short"})),
+    )  # fmt: skip
+    time_zone = forms.ChoiceField(label=_("Time zone"), choices=TIME_ZONES, required=False)
+    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, required=False)
+    needs_interpreter = forms.BooleanField(label=_("Needs an interpreter"), required=False)
+    access_needs = forms.CharField(
+        label=_("Access needs"), max_length=200, required=False, widget=forms.TextInput(attrs=_off()),
+        help_text=_("What makes a visit possible: a ramp, a quiet room, large print."),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("phone",):
+            self.fields[name].widget.attrs["autocomplete"] = "off"
+
+    def clean_sex_at_birth(self) -> str:
+        return self.cleaned_data["sex_at_birth"] or Patient.Sex.UNKNOWN
+
+    def clean_language(self) -> str:
+        return self.cleaned_data["language"] or "en"
+
+    def identity(self) -> Identity:
+        """Return what was written, as the actions take it."""
+        return Identity(**{name: self.cleaned_data[name] for name in Identity.__dataclass_fields__})
+
+
+class RegisterPatientForm(_IdentityForm):
+    """Six fields at once, the rest when there is time."""
+
+    entry_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    referral = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    home_location = forms.ChoiceField(label=_("Home location"))
+    email_consent = forms.ChoiceField(
+        label=_("E-mails about visits"),
+        choices=[
+            ("", _("Not asked yet")),
+            (ContactPreference.Evidence.ASKED_BY_PHONE, _("Agreed, asked by phone")),
+            (ContactPreference.Evidence.ASKED_AT_DESK, _("Agreed, asked at the desk")),
+        ],
+        required=False,
+        help_text=_("Without an agreement nothing about visits is sent by e-mail."),
+    )
+
+    def __init__(self, *args: Any, locations: Iterable[Location], agreed_on_form: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.locations = {str(place.pk): place for place in locations}
+        self.fields["home_location"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
+            (key, place.name) for key, place in self.locations.items()
+        ]
+        if agreed_on_form:
+            public = ContactPreference.Evidence.PUBLIC_FORM
+            consent = self.fields["email_consent"]
+            consent.choices = [(public, _("Agreed on the public form")), *consent.choices]  # type: ignore[attr-defined]
+            consent.initial = public
+        self.fields["given_name"].widget.attrs["autofocus"] = True
+
+    def clean_home_location(self) -> Location:
+        return self.locations[self.cleaned_data["home_location"]]
+
+    def clean_email_consent(self) -> ContactPreference.Evidence | None:
+        given = self.cleaned_data["email_consent"]
+        return ContactPreference.Evidence(given) if given else None
+
+    @property
+    def rest_has_errors(self) -> bool:
+        """Return whether a field of the folded part was refused, so that it is shown unfolded."""
+        return any(name not in AT_ONCE and name in self.errors for name in self.fields)
+
+
+class EditPatientForm(_IdentityForm):
+    version = forms.IntegerField(min_value=1, max_value=2_000_000_000, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, patient: Patient, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, value in (("time_zone", patient.time_zone), ("language", patient.language)):
+            field = self.fields[name]
+            known = [key for key, _label in field.choices]  # type: ignore[attr-defined]  # a ChoiceField
+            if value not in known:
+                field.choices = [*field.choices, (value, value)]  # type: ignore[attr-defined]
+
+
+class ChangeLifeStateForm(forms.Form):
+    to = forms.ChoiceField(label=_("New state of care"), widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, states: Iterable[LifeState], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["to"].choices = [(state.value, state.label) for state in states]  # type: ignore[attr-defined]
+
+    def clean_to(self) -> LifeState:
+        return LifeState(self.cleaned_data["to"])
+
+
+class SuspendPortalForm(forms.Form):
+    reason = forms.ChoiceField(
+        label=_("Why is the portal closed?"),
+        # A death is entered as a state of care, and closes the portal with it.
+        choices=[(reason.value, reason.label) for reason in PortalSuspension if reason != PortalSuspension.DECEASED],
+        widget=forms.RadioSelect,
+    )
+
+    def clean_reason(self) -> PortalSuspension:
+        return PortalSuspension(self.cleaned_data["reason"])
+
+
+class AnswerAddressChangeForm(forms.Form):
+    answer = forms.ChoiceField(choices=[("apply", _("apply")), ("refuse", _("refuse"))])

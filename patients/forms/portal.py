@@ -1,0 +1,24 @@
+"""What a patient is asked on the way into the portal and on their own page."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from .fields import BirthDateField, PhoneField
+
+
+class JoinPortalForm(forms.Form):
+    birth_date = BirthDateField(
+        label=_("Your birth date"),
+        widget=forms.TextInput(
+            attrs={
+                "class": "field-medium", "autocomplete": "bday", "autofocus": True, "placeholder": _("5/17/1984"),
+            }
+        ),
+    )  # fmt: skip
+
+
+class AskAddressChangeForm(forms.Form):
+    email = forms.EmailField(
+        label=_("New e-mail"), max_length=254, required=False, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+    phone = PhoneField(label=_("New phone"), required=False)
