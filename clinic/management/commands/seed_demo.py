@@ -1,0 +1,22 @@
+"""``manage.py seed_demo``: tell the demo clinic into an empty database. Only where DEMO_MODE is on."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from clinic import clock, demo
+from clinic.models import Location
+
+
+class Command(BaseCommand):
+    help = "Fill an empty database with the demo clinic."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEMO_MODE:
+            raise CommandError("DEMO_MODE is off. Made-up people do not belong into a real clinic's database.")
+        if Location.objects.exists():
+            self.stdout.write("There is a clinic in this database already; it was left as it is.")
+            return
+        demo.tell(clock.now())
+        self.stdout.write("The demo clinic is open.")
