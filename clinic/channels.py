@@ -85,7 +85,7 @@ class SmtpBackend(smtp.EmailBackend):
     """Django's SMTP backend over a connection that knows when a letter's fate is in doubt."""
 
     @property
-    def connection_class(self) -> type[smtplib.SMTP]:  # type: ignore[override]  # the stubs know the two plain classes only
+    def connection_class(self) -> type[smtplib.SMTP]:
         return _PostOverTls if self.use_ssl else _Post
 
     def close(self) -> None:
@@ -214,7 +214,8 @@ def _by_http(status: int | None, error: BaseException, *, refused: Reason) -> No
 
 def _causes(error: BaseException) -> list[BaseException]:
     """Return the error, what caused it, and what those carry inside: requests wraps urllib3's as an argument."""
-    found, waiting = [], [error]
+    found: list[BaseException] = []
+    waiting = [error]
     while waiting and len(found) < 20:
         one = waiting.pop()
         found.append(one)

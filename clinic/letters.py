@@ -166,6 +166,7 @@ def render(message: OutboundMessage) -> Rendered:
             "secret": json.loads(keyring.unseal(message.secret)) if message.secret else {},
         }
         context |= letter.context(message)
+        context["called"] = greeting_name(str(context.get("called", "")))
         is_email = message.channel == Channel.EMAIL
         return Rendered(
             message_id=message.pk,

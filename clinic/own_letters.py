@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from clinic import keyring
-from clinic.letters import Letter, register
+from clinic.letters import Letter, greeting_name, register
 from clinic.models import Category, OutboundMessage, StaffInvitation, User
 
 # Minutes a sign-in code lasts, as settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT has it.
@@ -59,7 +59,7 @@ def _invitation(message: OutboundMessage) -> dict[str, Any]:
     token = json.loads(keyring.unseal(message.secret))["token"]
     return {
         "called": invitation.name,
-        "invited_by": invitation.invited_by.name,
+        "invited_by": greeting_name(invitation.invited_by.name) or _("A manager"),
         "url": settings.SITE_URL + reverse("clinic:join", args=[token]),
     }
 

@@ -25,7 +25,8 @@ class Handler:
         if how == "hang":
             await asyncio.sleep(30)
         if how == "drop":
-            server.transport.abort()
+            transport: Any = server.transport
+            transport.abort()
             await asyncio.sleep(0)
         return how if how and how not in {"hang", "drop"} else otherwise
 

@@ -328,12 +328,15 @@ def _patient_id(message: OutboundMessage) -> uuid.UUID | None:
 
 def _ask_somebody(by: User, message: OutboundMessage, kind: WorkItem.Kind, now: datetime) -> None:
     """Put the letter on the worklist: the desk's at its location, the manager's when it was for staff."""
-    place = Location.objects.filter(pk=message.location_id).first() or (
-        Location.objects.active().order_by("name").first()
-    )
+    place = Location.objects.filter(pk=message.location_id).first() if message.location_id else None
+    place = place or Location.objects.active().order_by("name").first()
     if place is None:
         log.error("letter_in_trouble_and_no_location", kind=message.kind, record=str(message.pk))
         return
+    if message.location_id is None:
+        # From here on it is some location's, so that somebody finds it on their list.
+        message.location_id = place.pk
+        message.save(update_fields=["location_id"])
     is_for_staff = message.recipient_kind == OutboundMessage.RecipientKind.STAFF
     worklist.open_item(
         by=by, kind=kind, location=place, subject_type="outboundmessage", subject_id=message.pk,

@@ -12,6 +12,7 @@ ADDRESS = "sam@system.invalid"
 @transaction.atomic
 def sam(*, now: datetime) -> User:
     """Return the system's user, made at the first need. Nobody can sign in with it: inactive, without a password."""
+    user: User
     user, _made = User.objects.get_or_create(
         email=ADDRESS,
         defaults={

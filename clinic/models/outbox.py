@@ -1,5 +1,6 @@
 """Letters on their way: one row a message, which is both the queue and the record of what became of it."""
 
+import uuid
 from datetime import datetime, timedelta
 
 from django.db import models
@@ -7,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .record import Record
+from .worklist import WorkItem
 
 
 class Channel(models.TextChoices):
@@ -43,7 +45,24 @@ class OutboundMessageQuerySet(models.QuerySet["OutboundMessage"]):
     def stuck(self, now: datetime) -> "OutboundMessageQuerySet":
         return self.filter(status=OutboundMessage.Status.SENDING, claimed_at__lt=now - STUCK_AFTER)
 
-    def about(self, subject_type: str, subject_id: object) -> "OutboundMessageQuerySet":
+    def in_trouble(self) -> "OutboundMessageQuerySet":
+        """Letters a person must look at: outcome unknown, or not sent and nobody has dealt with it yet."""
+        to_do = WorkItem.objects.open().filter(kind=WorkItem.Kind.MESSAGE_FAILED, subject_id=models.OuterRef("pk"))
+        unknown, failed = OutboundMessage.Status.UNKNOWN, OutboundMessage.Status.FAILED
+        return self.filter(Q(status=unknown) | Q(models.Exists(to_do), status=failed), status__in=[unknown, failed])
+
+    def waiting(self) -> "OutboundMessageQuerySet":
+        return self.filter(status__in=[OutboundMessage.Status.QUEUED, OutboundMessage.Status.SENDING])
+
+    def sent(self) -> "OutboundMessageQuerySet":
+        return self.filter(status=OutboundMessage.Status.SENT)
+
+    def not_sent(self) -> "OutboundMessageQuerySet":
+        """Letters that came to an end without leaving: could not, need not, or were withdrawn."""
+        status = OutboundMessage.Status
+        return self.filter(status__in=[status.FAILED, status.SKIPPED, status.VOID])
+
+    def about(self, subject_type: str, subject_id: uuid.UUID) -> "OutboundMessageQuerySet":
         return self.filter(subject_type=subject_type, subject_id=subject_id)
 
 
@@ -68,12 +87,18 @@ class OutboundMessage(Record):
         QUIET_HOURS = "quiet_hours", _("It would have arrived at night, and in the morning it was too late.")
         SUPPRESSED = "suppressed", _("This address asked for no more letters of this sort.")
         CHANNEL_NOT_SET_UP = "channel_not_set_up", _("This way of sending is not set up here.")
-        LETTER_BROKEN = "letter_broken", _("The letter could not be written. This is our fault; tell whoever runs the system.")
+        LETTER_BROKEN = (
+            "letter_broken",
+            _("The letter could not be written. This is our fault; tell whoever runs the system."),
+        )
         SECRET_LOST = "secret_lost", _("What the letter needed can no longer be read. Send a new one.")
         ADDRESS_MALFORMED = "address_malformed", _("The address is not one that letters can be sent to.")
         ADDRESS_REFUSED = "address_refused", _("The mail provider refused the address. Check it with the person.")
         LETTER_REFUSED = "letter_refused", _("The mail provider refused the letter.")
-        SENDER_REFUSED = "sender_refused", _("The mail provider refused us as the sender. Tell whoever runs the system.")
+        SENDER_REFUSED = (
+            "sender_refused",
+            _("The mail provider refused us as the sender. Tell whoever runs the system."),
+        )
         OPTED_OUT = "opted_out", _("The number has opted out of texts.")
         POST_UNREACHABLE = "post_unreachable", _("The mail provider could not be reached.")
         POST_BUSY = "post_busy", _("The mail provider asked us to try again later.")
@@ -93,6 +118,17 @@ class OutboundMessage(Record):
         Status.QUEUED: {Status.SENDING, Status.SKIPPED, Status.VOID},
         Status.SENDING: {Status.SENT, Status.FAILED, Status.QUEUED, Status.UNKNOWN, Status.SKIPPED},
         Status.UNKNOWN: {Status.SENT, Status.FAILED},
+    }
+
+    # How each state looks (docs/components.md).
+    LOOKS = {
+        Status.QUEUED: "planned",
+        Status.SENDING: "arriving",
+        Status.SENT: "done",
+        Status.FAILED: "alarm",
+        Status.UNKNOWN: "unknown",
+        Status.SKIPPED: "not_assessed",
+        Status.VOID: "cancelled",
     }
 
     kind = models.CharField(_("kind"), max_length=40)
@@ -154,6 +190,11 @@ class OutboundMessage(Record):
             models.Index(fields=["claimed_at"], condition=Q(status="sending"), name="message_in_hand"),
             # Serves "what was sent, and why not" of a patient.
             models.Index(fields=["recipient_id", "-queued_at"], name="message_by_recipient"),
+            # Serves the lists of a location's letters that were sent, or were not, newest first by keyset.
+            models.Index(
+                fields=["location_id", "-settled_at", "-id"], condition=Q(settled_at__isnull=False),
+                name="message_settled_by_location",
+            ),
             # Serves the list of letters that a person must look at.
             models.Index(
                 fields=["location_id", "-settled_at"], condition=Q(status__in=["failed", "unknown"]), name="message_in_trouble"
@@ -162,6 +203,14 @@ class OutboundMessage(Record):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.status}"
+
+    @property
+    def look(self) -> str:
+        return self.LOOKS[self.Status(self.status)]
+
+    @property
+    def is_in_doubt(self) -> bool:
+        return self.status == self.Status.UNKNOWN
 
 
 class Suppression(Record):

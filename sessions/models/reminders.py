@@ -57,6 +57,16 @@ class ReminderQuerySet(models.QuerySet["Reminder"]):
         """Planned and due: ``<= now``, never "today", so that a missed night is caught up."""
         return self.filter(status=Reminder.Status.PLANNED, due_at__lte=now).order_by("due_at", "id")
 
+    def telling_now(self, appointment: Appointment) -> "ReminderQuerySet":
+        """E-mails that tell the patient, now, of the booking, move or cancellation that was just made."""
+        return self.filter(
+            appointment=appointment,
+            schedule_version=appointment.schedule_version,
+            kind__in=["visit_confirmation", "visit_moved"] if not appointment.is_cancelled else ["visit_cancelled"],
+            channel=Channel.EMAIL,
+            status=Reminder.Status.QUEUED,
+        )
+
 
 class Reminder(Record):
     class Status(models.TextChoices):
@@ -79,6 +89,14 @@ class Reminder(Record):
         VISIT_MOVED = "visit_moved", _("The visit was moved. Letters about the new time took its place.")
         VISIT_MISSED = "visit_missed", _("The patient did not come to the visit.")
         VISIT_BEGUN = "visit_begun", _("The visit had begun or was over.")
+
+    # How each state looks (docs/components.md). A queued one looks as its letter does.
+    LOOKS = {
+        Status.PLANNED: "planned",
+        Status.QUEUED: "planned",
+        Status.SKIPPED: "not_assessed",
+        Status.VOID: "cancelled",
+    }
 
     appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, related_name="+")
     # None for the letter that says a visit is cancelled: no plan asks for that one.
@@ -116,3 +134,11 @@ class Reminder(Record):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.status}"
+
+    @property
+    def look(self) -> str:
+        return self.message.look if self.message else self.LOOKS[self.Status(self.status)]
+
+    @property
+    def word(self) -> str:
+        return str(self.message.get_status_display() if self.message else self.get_status_display())
