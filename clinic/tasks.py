@@ -3,12 +3,15 @@
 import time
 
 from celery import shared_task
+from django.core.cache import cache
 
 from clinic import clock
-from clinic.actions import outbox, system
+from clinic.actions import audit, outbox, system
 
 # Beat asks again after 20 s; a round that ends before then leaves the worker free to be stopped.
 ROUND_SECONDS = 15.0
+# Kept longer than a beat may be away, so that /healthz can say how old the last one is.
+PULSE_SECONDS = 600
 
 
 @shared_task
@@ -23,3 +26,15 @@ def deliver_messages() -> None:
 def flag_stuck_messages() -> None:
     """Hand letters to a person that a worker claimed and never settled."""
     outbox.flag_stuck(by=system.sam(now=clock.now()), now=clock.now())
+
+
+@shared_task
+def seal_audit() -> None:
+    """Seal every audit row that is final by now."""
+    audit.seal(now=clock.now())
+
+
+@shared_task
+def heartbeat() -> None:
+    """Say that beat asked and a worker heard; /healthz looks for it."""
+    cache.set("pulse", clock.now().timestamp(), PULSE_SECONDS)
