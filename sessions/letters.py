@@ -58,13 +58,13 @@ def visit_still_wanted(message: OutboundMessage, now: datetime) -> str:
     visit = _visit(message)
     return reminders.why_not(
         visit=visit, kind=message.kind, channel=message.channel, schedule_version=message.schedule_version,
-        has_consent=reminders.has_consent(visit, message.channel), now=now,
+        has_consent=reminders.has_consent(visit=visit, channel=message.channel), now=now,
     )  # fmt: skip
 
 
 def visit_address_now(message: OutboundMessage) -> str:
     """Return the patient's present address: a letter about a visit follows its reader."""
-    return reminders.address_of(_visit(message), message.channel)
+    return reminders.address_of(visit=_visit(message), channel=message.channel)
 
 
 def register_own() -> None:

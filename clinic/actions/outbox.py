@@ -235,7 +235,7 @@ def _follow_reader(message: OutboundMessage) -> OutboundMessage:
 def _why_not(message: OutboundMessage, now: datetime) -> str:
     if message.useful_until <= now:
         return str(Reason.NO_LONGER_USEFUL)
-    if is_suppressed(message):
+    if _is_suppressed(message):
         return str(Reason.SUPPRESSED)
     return letters.get(message.kind).still_wanted(message, now)
 
@@ -249,7 +249,7 @@ def _wait_until(message: OutboundMessage, now: datetime) -> datetime | None:
     return None if opening == now else opening
 
 
-def is_suppressed(message: OutboundMessage) -> bool:
+def _is_suppressed(message: OutboundMessage) -> bool:
     """Return whether the address asked for no more letters of this sort. From the urgent nobody can opt out wholesale."""
     about = Q(category=message.category) if message.is_urgent else Q(category=message.category) | Q(category="")
     return Suppression.objects.filter(

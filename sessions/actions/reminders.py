@@ -180,17 +180,17 @@ def why_not(
         return str(Reason.PATIENT_STATE)
     if not has_consent:
         return str(Reason.NO_CONSENT)
-    if not address_of(visit, channel):
+    if not address_of(visit=visit, channel=channel):
         return str(Reason.NO_ADDRESS)
     return ""
 
 
-def address_of(visit: Appointment, channel: str) -> str:
+def address_of(*, visit: Appointment, channel: str) -> str:
     """Return where the patient is written to by a channel, or "" when the record has nothing."""
     return str(visit.patient.email) if channel == Channel.EMAIL else str(visit.patient.phone or "")
 
 
-def has_consent(visit: Appointment, channel: str) -> bool:
+def has_consent(*, visit: Appointment, channel: str) -> bool:
     """Return whether the patient agrees, as of now, to letters about visits by a channel. No answer means no."""
     return (visit.patient_id, channel) in _consents([visit])
 
@@ -294,7 +294,7 @@ def _hand_over(
         subject_id=visit.pk, schedule_version=reminder.schedule_version, location_id=visit.location_id,
         not_before=start, useful_until=reminder.useful_until, now=now,
         to=outbox.Recipient(
-            kind=OutboundMessage.RecipientKind.PATIENT, id=patient.pk, address=address_of(visit, reminder.channel),
+            kind=OutboundMessage.RecipientKind.PATIENT, id=patient.pk, address=address_of(visit=visit, channel=reminder.channel),
             tz=patient.tz, language=patient.language,
         ),
     )  # fmt: skip
