@@ -16,10 +16,25 @@ from typing import Any, Concatenate, Literal, ParamSpec
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 
 from clinic.http import PortalRequest, StaffRequest, redirect_whole_page
-from clinic.models import CLINICIANS, Membership, Role, User
+from clinic.models import (
+    CLINICIANS,
+    Closure,
+    Device,
+    EnrolledDevice,
+    Location,
+    Membership,
+    OutboundMessage,
+    Role,
+    Room,
+    StaffInvitation,
+    TimeOff,
+    User,
+    WorkItem,
+)
 
 P = ParamSpec("P")
 
@@ -29,6 +44,7 @@ class Permission(StrEnum):
 
     APPOINTMENT_BOOK = "appointment:book"
     APPOINTMENT_CHECK_IN = "appointment:check_in"
+    APPOINTMENT_CONDUCT = "appointment:conduct"
     APPOINTMENT_READ = "appointment:read"
     AUDIT_READ = "audit:read"
     BREAK_GLASS = "break_glass:use"
@@ -60,17 +76,25 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     | {
         Permission.APPOINTMENT_BOOK,
         Permission.APPOINTMENT_CHECK_IN,
+        Permission.APPOINTMENT_CONDUCT,
         Permission.MESSAGE_READ,
         Permission.MESSAGE_SETTLE,
         Permission.PATIENT_WRITE,
         Permission.REFERRAL_MANAGE,
         Permission.REFERRAL_READ,
     },
-    Role.MONITOR: _EVERYBODY | {Permission.APPOINTMENT_CHECK_IN, Permission.BREAK_GLASS, Permission.CHART_READ},
+    Role.MONITOR: _EVERYBODY
+    | {
+        Permission.APPOINTMENT_CHECK_IN,
+        Permission.APPOINTMENT_CONDUCT,
+        Permission.BREAK_GLASS,
+        Permission.CHART_READ,
+    },
     Role.NURSE: _EVERYBODY
     | {
         Permission.APPOINTMENT_BOOK,
         Permission.APPOINTMENT_CHECK_IN,
+        Permission.APPOINTMENT_CONDUCT,
         Permission.BREAK_GLASS,
         Permission.CHART_READ,
         Permission.MESSAGE_READ,
@@ -79,6 +103,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.THERAPIST: _EVERYBODY
     | {
         Permission.APPOINTMENT_BOOK,
+        Permission.APPOINTMENT_CONDUCT,
         Permission.BREAK_GLASS,
         Permission.CARE_TEAM_MANAGE,
         Permission.CHART_READ,
@@ -88,6 +113,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.PRESCRIBER: _EVERYBODY
     | {
         Permission.APPOINTMENT_BOOK,
+        Permission.APPOINTMENT_CONDUCT,
         Permission.BREAK_GLASS,
         Permission.CARE_TEAM_MANAGE,
         Permission.CHART_READ,
@@ -101,6 +127,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.DEVICE_MANAGE,
         Permission.HOURS_MANAGE,
         Permission.MESSAGE_READ,
+        Permission.MESSAGE_SETTLE,
         Permission.PATIENT_CORRECT_DEATH,
         Permission.PEOPLE_MANAGE,
         Permission.PLACES_MANAGE,
@@ -246,7 +273,95 @@ def signed_in_view(*, because: str, methods: tuple[str, ...] = GET) -> Callable[
     return decorate
 
 
+def managed_location(request: StaffRequest, permission: Permission) -> Location:
+    """Return the location chosen in the top bar if this person manages it in that respect; else 403 with a way on."""
+    location = request.location
+    if location is None or location.pk not in locations_where(request.user, permission):
+        raise PermissionDenied(_("You do not manage this location. Choose one that you manage at the top of the page."))
+    return location
+
+
+def get_person_or_404(request: StaffRequest, person_id: uuid.UUID) -> User:
+    """Return the member of staff if they work, or worked, at a location whose people this person manages; else 404."""
+    here = Membership.objects.filter(location_id__in=locations_where(request.user, Permission.PEOPLE_MANAGE))
+    return get_object_or_404(User.objects.staff().filter(pk__in=here.values("user_id")), pk=person_id)
+
+
+def get_membership_or_404(request: StaffRequest, membership_id: uuid.UUID) -> Membership:
+    """Return the role if it is held at a location whose people this person manages; else 404."""
+    managed = locations_where(request.user, Permission.PEOPLE_MANAGE)
+    held = Membership.objects.filter(location_id__in=managed).select_related("user", "location", "supervisor")
+    return get_object_or_404(held, pk=membership_id)
+
+
+def get_invitation_or_404(request: StaffRequest, invitation_id: uuid.UUID) -> StaffInvitation:
+    """Return the invitation if it is to a location whose people this person manages; else 404."""
+    managed = locations_where(request.user, Permission.PEOPLE_MANAGE)
+    return get_object_or_404(StaffInvitation.objects.filter(location_id__in=managed), pk=invitation_id)
+
+
+def get_work_item_or_404(request: StaffRequest, item_id: uuid.UUID) -> WorkItem:
+    """Return the work item if it is this person's, or unowned and their role's at its location, open or closed; else 404."""
+    items = WorkItem.objects.belonging_to(request.user, memberships_of(request.user))
+    return get_object_or_404(items.select_related("location"), pk=item_id)
+
+
+def get_message_or_404(
+    request: StaffRequest, message_id: uuid.UUID, permission: Permission = Permission.MESSAGE_READ
+) -> OutboundMessage:
+    """Return the letter if this person holds ``permission`` at its location; else 404."""
+    here = OutboundMessage.objects.filter(location_id__in=locations_where(request.user, permission))
+    return get_object_or_404(here, pk=message_id)
+
+
+def get_location_or_404(request: StaffRequest, location_id: uuid.UUID, permission: Permission) -> Location:
+    """Return the location if this person holds ``permission`` there; else 404."""
+    return get_object_or_404(Location.objects.filter(pk__in=locations_where(request.user, permission)), pk=location_id)
+
+
+def get_room_or_404(request: StaffRequest, room_id: uuid.UUID) -> Room:
+    """Return the room if this person manages the places of its location; else 404."""
+    here = Room.objects.at(locations_where(request.user, Permission.PLACES_MANAGE))
+    return get_object_or_404(here.select_related("location"), pk=room_id)
+
+
+def get_equipment_or_404(request: StaffRequest, equipment_id: uuid.UUID) -> Device:
+    """Return the equipment if this person manages the places of its location; else 404."""
+    here = Device.objects.filter(location_id__in=locations_where(request.user, Permission.PLACES_MANAGE))
+    return get_object_or_404(here.select_related("location"), pk=equipment_id)
+
+
+def get_colleague_or_404(request: StaffRequest, location: Location, person_id: uuid.UUID) -> User:
+    """Return the member of staff who works at a location whose hours this person manages; else 404."""
+    managed = locations_where(request.user, Permission.HOURS_MANAGE) & {location.pk}
+    here = Membership.objects.live().filter(location_id__in=managed)
+    return get_object_or_404(User.objects.staff().filter(pk__in=here.values("user_id")), pk=person_id)
+
+
+def get_time_off_or_404(request: StaffRequest, location: Location, time_off_id: uuid.UUID) -> TimeOff:
+    """Return the time off of somebody who works at a location whose hours this person manages; else 404."""
+    managed = locations_where(request.user, Permission.HOURS_MANAGE) & {location.pk}
+    here = Membership.objects.live().filter(location_id__in=managed)
+    rows = TimeOff.objects.filter(user_id__in=here.values("user_id")).select_related("user")
+    return get_object_or_404(rows, pk=time_off_id)
+
+
+def get_closure_or_404(request: StaffRequest, closure_id: uuid.UUID) -> Closure:
+    """Return the closure of a location whose hours this person manages; else 404."""
+    here = Closure.objects.filter(location_id__in=locations_where(request.user, Permission.HOURS_MANAGE))
+    return get_object_or_404(here.select_related("location"), pk=closure_id)
+
+
+def get_enrolled_device_or_404(request: StaffRequest, device_id: uuid.UUID) -> EnrolledDevice:
+    """Return the enrolled screen of a location whose devices this person manages; else 404."""
+    here = EnrolledDevice.objects.filter(location_id__in=locations_where(request.user, Permission.DEVICE_MANAGE))
+    return get_object_or_404(here.select_related("location"), pk=device_id)
+
+
 __all__ = [
-    "CARE_TEAM_PERMISSIONS", "CLINICIANS", "GET", "GET_POST", "POST", "ROLE_PERMISSIONS", "Permission", "Policy", "holds",
-    "locations_where", "memberships_of", "portal_view", "public_view", "role_at", "signed_in_view", "staff_view",
+    "CARE_TEAM_PERMISSIONS", "CLINICIANS", "GET", "GET_POST", "POST", "ROLE_PERMISSIONS", "Permission", "Policy",
+    "get_closure_or_404", "get_colleague_or_404", "get_enrolled_device_or_404", "get_equipment_or_404", "get_invitation_or_404",
+    "get_location_or_404", "get_membership_or_404", "get_message_or_404", "get_person_or_404", "get_room_or_404",
+    "get_time_off_or_404", "get_work_item_or_404", "holds",
+    "locations_where", "managed_location", "memberships_of", "portal_view", "public_view", "role_at", "signed_in_view", "staff_view",
 ]  # fmt: skip

@@ -135,5 +135,6 @@ def _entry(label: Any, icon: str, url_name: str, here: str) -> dict[str, Any]:
         "label": str(label),
         "icon": icon,
         "url": url,
-        "is_current": here == url or (url != "/" and here.startswith(url)),
+        # Everything of the portal lies under its home.
+        "is_current": here == url or (url not in {"/", "/portal/"} and here.startswith(url)),
     }

@@ -7,9 +7,9 @@ from django.shortcuts import get_object_or_404
 from clinic import audit
 from clinic.access import Permission
 from clinic.http import PortalRequest, StaffRequest
-from sessions.models import Appointment
+from sessions.models import Appointment, ChangeRequest
 
-_WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room")
+_WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room", "booked_by")
 
 
 def get_appointment_or_404(
@@ -26,3 +26,14 @@ def get_my_appointment_or_404(request: PortalRequest, appointment_id: uuid.UUID)
     """Return the visit if it is this patient's own; else 404."""
     visits = Appointment.objects.filter(patient__portal_user=request.user).select_related(*_WITH)
     return get_object_or_404(visits, pk=appointment_id)
+
+
+def get_change_request_or_404(
+    request: StaffRequest, change_request_id: uuid.UUID, permission: Permission
+) -> ChangeRequest:
+    """Return the patient's wish if this person holds ``permission`` at its visit's location; else 404."""
+    visits = Appointment.objects.visible_to(request.user, permission)
+    wishes = ChangeRequest.objects.filter(appointment__in=visits)
+    wish = get_object_or_404(wishes.select_related(*(f"appointment__{name}" for name in _WITH)), pk=change_request_id)
+    audit.looked_at(request, wish.appointment, now=request.now)
+    return wish

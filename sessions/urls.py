@@ -1,7 +1,77 @@
 """Every path of this app, in lists headed by their prefix."""
 
-from django.urls import URLPattern
+from datetime import date
+
+from django.urls import URLPattern, path, register_converter
+
+from sessions.views import chart, day, letters, portal, schedule, visits
 
 app_name = "sessions"
 
-urlpatterns: list[URLPattern] = []
+
+class DayConverter:
+    """``2027-01-14``; what is no day of the calendar is no page."""
+
+    regex = r"\d{4}-\d{2}-\d{2}"
+
+    def to_python(self, value: str) -> date:
+        return date.fromisoformat(value)
+
+    def to_url(self, value: date) -> str:
+        return value.isoformat()
+
+
+register_converter(DayConverter, "day")
+
+today_urls: list[URLPattern] = [
+    # /today/
+    path("today/", day.today, name="today"),
+    path("today/board/", day.today_board, name="today_board"),
+]
+
+schedule_urls: list[URLPattern] = [
+    # /schedule/
+    path("schedule/", schedule.schedule, name="schedule"),
+    path("schedule/<day:day>/", schedule.schedule, name="schedule"),
+    path("schedule/<day:day>/events/", schedule.schedule_events, name="schedule_events"),
+]
+
+appointment_urls: list[URLPattern] = [
+    # /appointments/
+    path("appointments/book-intake/", visits.book_intake, name="book_intake"),
+    path("appointments/<uuid:appointment_id>/", visits.appointment, name="appointment"),
+    path("appointments/<uuid:appointment_id>/reschedule/", visits.reschedule, name="reschedule"),
+    path("appointments/<uuid:appointment_id>/cancel/", visits.cancel_appointment, name="cancel_appointment"),
+    path("appointments/<uuid:appointment_id>/confirm/", visits.confirm_appointment, name="confirm_appointment"),
+    path("appointments/<uuid:appointment_id>/check-in/", visits.check_in, name="check_in"),
+    path("appointments/<uuid:appointment_id>/undo-check-in/", visits.undo_check_in, name="undo_check_in"),
+    path("appointments/<uuid:appointment_id>/start/", visits.start_appointment, name="start_appointment"),
+    path("appointments/<uuid:appointment_id>/finish/", visits.finish_appointment, name="finish_appointment"),
+    path("appointments/<uuid:appointment_id>/left/", visits.mark_left, name="mark_left"),
+    path("appointments/<uuid:appointment_id>/no-show/", visits.mark_no_show, name="mark_no_show"),
+    path("appointments/<uuid:appointment_id>/undo-no-show/", visits.undo_no_show, name="undo_no_show"),
+    path("appointments/<uuid:appointment_id>/letters/", letters.visit_letters, name="visit_letters"),
+    path(
+        "change-requests/<uuid:change_request_id>/answer/",
+        visits.answer_change_request,
+        name="answer_change_request",
+    ),
+]
+
+patient_urls: list[URLPattern] = [
+    # /patients/<id>/
+    path("patients/<uuid:patient_id>/visits/", visits.patient_visits, name="patient_visits"),
+    path("patients/<uuid:patient_id>/letters/", letters.patient_letters, name="patient_letters"),
+    path("patients/<uuid:patient_id>/chart/", chart.chart, name="chart"),
+]
+
+portal_urls: list[URLPattern] = [
+    # /portal/
+    path("portal/", portal.portal_home, name="portal_home"),
+    path("portal/appointments/", portal.portal_visits, name="portal_visits"),
+    path("portal/appointments/<uuid:appointment_id>/", portal.portal_visit, name="portal_visit"),
+    path("portal/appointments/<uuid:appointment_id>/visit.ics", portal.portal_visit_ics, name="portal_visit_ics"),
+    path("portal/appointments/<uuid:appointment_id>/ask-change/", portal.ask_change, name="ask_change"),
+]
+
+urlpatterns = [*today_urls, *schedule_urls, *appointment_urls, *patient_urls, *portal_urls]

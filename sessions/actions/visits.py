@@ -661,7 +661,7 @@ def finish(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
 
 
 @transaction.atomic
-def leave(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+def mark_left(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
     """Return the visit, the patient having left before its end. Refuses a patient who is not here."""
     visit = _lock_visit(appointment)
     if not visit.can_leave:

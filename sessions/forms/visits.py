@@ -6,9 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.db.models import TextChoices
+from django.utils.functional import lazy
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from sessions.models import Appointment, ChangeRequest
+
+
+def _capitals(choices: type[TextChoices]) -> list[tuple[str, Any]]:
+    """Return choices as a form shows them: beginning with a capital, in the reader's language."""
+    return [(choice.value, lazy(lambda c=choice: capfirst(c.label), str)()) for choice in choices]
 
 
 @dataclass(frozen=True)
@@ -85,9 +93,9 @@ class CancelAppointmentForm(forms.Form):
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
     cancelled_by = forms.ChoiceField(
-        label=_("Who cancels?"), choices=Appointment.CancelledBy.choices, widget=forms.RadioSelect
+        label=_("Who cancels?"), choices=_capitals(Appointment.CancelledBy), widget=forms.RadioSelect
     )
-    reason = forms.ChoiceField(label=_("Why?"), choices=Appointment.CancelReason.choices, widget=forms.RadioSelect)
+    reason = forms.ChoiceField(label=_("Why?"), choices=_capitals(Appointment.CancelReason), widget=forms.RadioSelect)
     note = forms.CharField(
         label=_("Note"),
         required=False,

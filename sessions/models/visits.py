@@ -1,7 +1,7 @@
 """Visits: the appointment, its parts, and the holds that make it impossible to promise anything twice."""
 
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
@@ -89,6 +89,24 @@ class Appointment(Record):
         Status.CANCELLED: "cancelled",
         Status.ENTERED_IN_ERROR: "cancelled",
     }
+    # What a patient reads on the portal, gently: (word of the vocabulary, words).
+    PATIENT_WORDS: ClassVar[dict[str, tuple[str, Any]]] = {
+        Status.REQUESTED: ("due", _("asked for")),
+        Status.HELD: ("due", _("being arranged")),
+        Status.BOOKED: ("planned", _("planned")),
+        Status.CONFIRMED: ("confirmed", _("confirmed")),
+        Status.CHECKED_IN: ("here", _("you are here")),
+        Status.IN_PROGRESS: ("in_room", _("under way")),
+        Status.COMPLETED: ("done", _("you came")),
+        Status.LEFT: ("done", _("you came")),
+        Status.NO_SHOW: ("not_assessed", _("we did not see you")),
+        Status.CANCELLED: ("cancelled", _("cancelled")),
+        Status.ENTERED_IN_ERROR: ("cancelled", _("entered in error")),
+    }
+    # Ahead or under way, as the patient's next visit.
+    EXPECTED: ClassVar[frozenset[str]] = frozenset(
+        {Status.REQUESTED, Status.HELD, Status.BOOKED, Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS}
+    )
     # Still to come: may be moved, cancelled, reminded of.
     OPEN: ClassVar[frozenset[str]] = frozenset({Status.REQUESTED, Status.HELD, Status.BOOKED, Status.CONFIRMED})
 
@@ -227,6 +245,15 @@ class Appointment(Record):
         return str(capfirst(self.get_status_display()))
 
     @property
+    def patient_look(self) -> str:
+        return self.PATIENT_WORDS[self.status][0]
+
+    @property
+    def patient_word(self) -> str:
+        """Return the state in the patient's words."""
+        return str(capfirst(self.PATIENT_WORDS[self.status][1]))
+
+    @property
     def is_still_confirmed(self) -> bool:
         """Return whether the patient said they would come at this very time, and has not been here yet."""
         return self.confirmed_at is not None and self.is_open
@@ -345,3 +372,11 @@ class ChangeRequest(Record):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == self.Status.OPEN
+
+    @property
+    def is_refused(self) -> bool:
+        return self.status == self.Status.REFUSED

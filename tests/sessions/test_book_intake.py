@@ -236,7 +236,7 @@ class TestAtOnce:
         people = [make.make_patient(cast.denver, f"Runner{n}") for n in range(20)]
         for patient in people:
             make.make_preference(patient, cast.frida, "visit", "email")
-        gate, results = threading.Barrier(20), []
+        gate, results = threading.Barrier(20), list[Appointment | Exception]()
 
         def run(n: int) -> None:
             gate.wait()

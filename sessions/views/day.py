@@ -1,0 +1,217 @@
+"""Today: who is arriving, late, here, in a room and done, and the work that waits.
+
+The board is one query into plain strings, because a hot page pays for every tag of every row. It refreshes itself by
+asking with the version it shows, and is answered with nothing when nothing changed.
+"""
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Exists, F, Min, OuterRef, Value
+from django.db.models.functions import Coalesce, NullIf
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from clinic import audit, localtime
+from clinic.access import Permission, holds, memberships_of, staff_view
+from clinic.http import StaffRequest, answer
+from clinic.models import WorkItem
+from sessions.models import UNDO_CHECK_IN_WITHIN, Appointment, ChangeRequest
+
+Status = Appointment.Status
+
+
+@dataclass(frozen=True)
+class Card:
+    """One visit on the board, every word of it ready."""
+
+    id: uuid.UUID
+    # Short, for the id of the elements that keep the focus when the board is refreshed.
+    key: str
+    time: str
+    name: str
+    meta: str
+    # (tone, icon, words) of each small fact.
+    chips: list[tuple[str, str, str]]
+    # (verb of the URL, words) of the one tap that comes next, and of the rarer one.
+    act: tuple[str, str] | None
+    other: tuple[str, str] | None
+    # A chip in the place of the button, where there is nothing more to do.
+    state: tuple[str, str, str] | None = None
+    is_loud: bool = False
+
+
+@dataclass
+class Column:
+    """One state of the day."""
+
+    key: str
+    title: str
+    status: str
+    cards: list[Card]
+    empty: str
+
+
+_FIELDS = (
+    "id", "status", "starts_at", "confirmed_at", "checked_in_at", "called", "patient__family_name", "visit_type__name",
+    "clinician__name", "room__name", "visit_type__no_show_after_minutes", "asks", "patient_id",
+)  # fmt: skip
+
+
+@staff_view(Permission.APPOINTMENT_READ)
+def today(request: StaffRequest) -> HttpResponse:
+    """The day at the chosen location: a board of visits by state, and the work that waits for this person."""
+    context = _board(request) | {"waiting": _waiting(request)}
+    return answer(request, "sessions/today.html", context, part="board")
+
+
+@staff_view(Permission.APPOINTMENT_READ, is_poll=True)
+def today_board(request: StaffRequest) -> HttpResponse:
+    """The board alone, for the page that is open: 204 while it shows what is true. It never keeps a session alive."""
+    context = _board(request)
+    if request.GET.get("v") == context["version"]:
+        return HttpResponse(status=204)
+    return answer(request, "sessions/today.html#board", context)
+
+
+def board_answer(request: StaffRequest, toast: dict[str, str]) -> HttpResponse:
+    """Return the board after something was done on it, with the toast that says so."""
+    response = answer(request, "sessions/today.html#board", _board(request))
+    response.headers["HX-Trigger"] = json.dumps({"toast": toast})
+    return response
+
+
+def _board(request: StaffRequest) -> dict[str, Any]:
+    """Return the columns of today's board and their version."""
+    location, now = request.location, request.now
+    tz = location.tz
+    day = localtime.day_of(now, tz)
+    is_mine = request.GET.get("mine") == "1"
+    visits = (
+        Appointment.objects.visible_to(request.user, Permission.APPOINTMENT_READ)
+        .filter(location=location)
+        .between(*localtime.day_bounds(day, tz))
+        .exclude(status=Status.ENTERED_IN_ERROR)
+        .annotate(
+            called=Coalesce(NullIf(F("patient__chosen_name"), Value("")), F("patient__given_name")),
+            asks=Exists(ChangeRequest.objects.filter(appointment=OuterRef("pk"), status=ChangeRequest.Status.OPEN)),
+        )
+        .order_by("starts_at", "id")
+    )
+    if is_mine:
+        visits = visits.filter(clinician=request.user)
+    columns = {
+        "arriving": Column("arriving", _("Arriving"), "arriving", [], _("Nobody else is expected today.")),
+        "late": Column("late", _("Late"), "late", [], _("Nobody is late.")),
+        "here": Column("here", _("Here"), "here", [], _("Nobody is waiting.")),
+        "in_room": Column("in_room", _("In room, done"), "in_room", [], _("No visit is under way or done yet.")),
+    }
+    away = Column("away", _("Not coming"), "cancelled", [], "")
+    may = (
+        holds(request.user, Permission.APPOINTMENT_CHECK_IN, location.pk),
+        holds(request.user, Permission.APPOINTMENT_CONDUCT, location.pk),
+    )
+    seen: list[uuid.UUID] = []
+    for row in visits.values_list(*_FIELDS):
+        key, card = _card(row, now, tz, *may)
+        (columns.get(key) or away).cards.append(card)
+        seen.append(row[12])
+    audit.listed(request, "today", seen, now=now)
+    shown = [*columns.values()]
+    version = hashlib.sha256(repr([*shown, away, day, location.pk, is_mine]).encode()).hexdigest()[:16]
+    return {
+        "columns": shown,
+        "away": away,
+        "version": version,
+        "is_mine": is_mine,
+        "day": localtime.day_text(day),
+        "zone": localtime.zone_text(now, tz),
+        "place": location.name,
+        "count": len(seen),
+        "poll_url": reverse("sessions:today_board"),
+        # The row's paths are put together in the template: sixty lookups of a URL cost more than the query.
+        "visits_url": reverse("sessions:book_intake").removesuffix("book-intake/"),
+        "act_suffix": "?back=today" + ("&mine=1" if is_mine else ""),
+    }
+
+
+def _card(row: tuple[Any, ...], now: datetime, tz: Any, may_check_in: bool, may_conduct: bool) -> tuple[str, Card]:
+    """Return the column a visit belongs in now, and its card."""
+    (pk, status, starts_at, confirmed_at, checked_in_at, called, family, kind, clinician, room, minutes, asks, _who) = (
+        row
+    )
+    chips: list[tuple[str, str, str]] = []
+    act: tuple[str, str] | None = None
+    other: tuple[str, str] | None = None
+    is_loud = False
+    if status in Appointment.OPEN:
+        late_by = int((now - starts_at).total_seconds() // 60)
+        key = "late" if late_by > 0 else "arriving"
+        if key == "late":
+            chips.append(("amber", "hourglass", _("%(n)d min late") % {"n": late_by}))
+            is_loud = True
+        if confirmed_at is not None:
+            chips.append(("teal", "check-circle", _("Confirmed")))
+        if may_check_in and status in {Status.BOOKED, Status.CONFIRMED}:
+            act = ("check-in", _("Check in"))
+            if late_by >= minutes:
+                other = ("no-show", _("Did not come"))
+    elif status == Status.CHECKED_IN:
+        key = "here"
+        waited = int((now - checked_in_at).total_seconds() // 60)
+        chips.append(("blue", "clock", _("waiting %(n)d min") % {"n": waited}))
+        if may_conduct:
+            act = ("start", _("Into the room"))
+        if may_check_in and now <= checked_in_at + UNDO_CHECK_IN_WITHIN:
+            other = ("undo-check-in", _("Undo"))
+    elif status in {Status.IN_PROGRESS, Status.COMPLETED, Status.LEFT}:
+        key = "in_room"
+        word, tone, icon = {
+            Status.IN_PROGRESS: (_("In room"), "violet", "activity"),
+            Status.COMPLETED: (_("Done"), "green", "check2-all"),
+            Status.LEFT: (_("Left"), "neutral", "box-arrow-right"),
+        }[status]
+        chips.append((tone, icon, word))
+        if status == Status.IN_PROGRESS and may_conduct:
+            act = ("finish", _("Done"))
+    else:
+        key = "away"
+        missed = status == Status.NO_SHOW
+        chips.append(
+            ("amber", "hourglass", _("Did not come")) if missed else ("neutral", "x", _("Cancelled"))
+        )  # fmt: skip
+    if asks:
+        chips.append(("clay", "chat-left-text", _("Asks to change")))
+    where = [kind, clinician.split(" ", 1)[0], *([room] if room else [])]
+    card = Card(
+        id=pk, key=pk.hex[-10:], time=localtime.clock_text(starts_at, tz), name=f"{called} {family}", meta=" · ".join(where), chips=chips,
+        act=act, other=other, is_loud=is_loud,
+        state=chips.pop(0) if chips and act is None and key in {"in_room", "away"} else None,
+    )  # fmt: skip
+    return key, card
+
+
+def _waiting(request: StaffRequest) -> list[dict[str, Any]]:
+    """Return the open work of this person and their roles by kind, the oldest of each, most pressing first."""
+    items = (
+        WorkItem.objects.mine(request.user, memberships_of(request.user))
+        .values("kind")
+        .annotate(count=Count("id"), oldest=Min("created_at"), due=Min("due_at"))
+        .order_by("due")
+    )
+    url = reverse("clinic:worklist")
+    return [
+        {
+            "label": WorkItem.Kind(item["kind"]).label,
+            "count": item["count"],
+            "age": localtime.age_text(item["oldest"], request.now),
+            "is_overdue": item["due"] < request.now,
+            "url": f"{url}?kind={item['kind']}",
+        }
+        for item in items
+    ]

@@ -1,0 +1,192 @@
+"""The patient's own pages: the next visit, all visits, one visit, and a wish to change it."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from clinic import localtime
+from clinic.access import GET_POST, portal_view
+from clinic.errors import Refused
+from clinic.http import UNPROCESSABLE, PortalRequest, answer, go
+from patients.access import my_patient
+from patients.models import Patient
+from sessions import ical
+from sessions.access import get_my_appointment_or_404
+from sessions.actions import visits
+from sessions.forms.visits import AskChangeForm
+from sessions.models import Appointment, ChangeRequest
+
+# How many visits of the past and of the future a page shows.
+SHOWN = 40
+
+
+def _mine(patient: Patient) -> Any:
+    return (
+        Appointment.objects.filter(patient=patient)
+        .exclude(status=Appointment.Status.ENTERED_IN_ERROR)
+        .select_related("location", "visit_type", "clinician", "room")
+    )
+
+
+def _to_come(patient: Patient, now: datetime) -> Any:
+    """Visits that still lie ahead or are under way, soonest first."""
+    return _mine(patient).filter(status__in=Appointment.EXPECTED, ends_at__gte=now).order_by("starts_at", "id")
+
+
+def _view_of(visit: Appointment, patient: Patient, now: datetime) -> dict[str, Any]:
+    """Return a visit in the patient's words: the clinic's time, and their own where it differs."""
+    tz = visit.location.tz
+    day = localtime.day_of(visit.starts_at, tz)
+    own_zone = localtime.zone_text(visit.starts_at, patient.tz)
+    differs = visit.starts_at.astimezone(tz).utcoffset() != visit.starts_at.astimezone(patient.tz).utcoffset()
+    return {
+        "id": visit.pk,
+        "url": reverse("sessions:portal_visit", args=[visit.pk]),
+        "ics_url": reverse("sessions:portal_visit_ics", args=[visit.pk]),
+        "ask_url": reverse("sessions:ask_change", args=[visit.pk]),
+        "day": localtime.long_day_text(day),
+        "short_day": localtime.day_text(day),
+        "time": f"{localtime.clock_text(visit.starts_at, tz)} {localtime.zone_text(visit.starts_at, tz)}",
+        "own_time": f"{localtime.clock_text(visit.starts_at, patient.tz)} {own_zone}" if differs else "",
+        "iso": visit.starts_at.isoformat(),
+        "name": visit.visit_type.patient_name,
+        "minutes": visit.visit_type.minutes,
+        "place": visit.location.alias,
+        "address": visit.location.address,
+        "directions": visit.location.directions,
+        "phone": visit.location.phone,
+        "clinician": visit.clinician.name,
+        "bring": [line.strip() for line in visit.visit_type.what_to_bring.splitlines() if line.strip()],
+        "word": visit.patient_word,
+        "look": visit.patient_look,
+        "when_words": _when_words(day, localtime.day_of(now, tz)) if visit.is_open else "",
+        "is_to_come": visit.is_open and visit.starts_at > now,
+        "can_ask": visit.can_be_moved and visit.visit_type.patient_may_request_change and now <= visit.notice_ends_at(),
+        "ask_until": localtime.moment_text(visit.notice_ends_at(), tz),
+    }
+
+
+def _when_words(day: Any, today: Any) -> str:
+    ahead = (day - today).days
+    if ahead <= 0:
+        return _("Today")
+    if ahead == 1:
+        return _("Tomorrow")
+    return ngettext("In %(n)d day", "In %(n)d days", ahead) % {"n": ahead}
+
+
+def _wishes(visit: Appointment) -> list[dict[str, Any]]:
+    tz = visit.location.tz
+    return [
+        {
+            "wish": wish.get_wish_display(), "message": wish.message, "answer": wish.answer, "is_open": wish.is_open,
+            "is_refused": wish.is_refused, "asked": localtime.moment_text(wish.asked_at, tz),
+        }
+        for wish in ChangeRequest.objects.filter(appointment=visit).order_by("-asked_at")
+    ]  # fmt: skip
+
+
+@portal_view()
+def portal_home(request: PortalRequest) -> HttpResponse:
+    """The next visit, what comes after it, and what waits for the patient."""
+    patient = my_patient(request)
+    coming = [_view_of(visit, patient, request.now) for visit in _to_come(patient, request.now)[:4]]
+    answered = (
+        ChangeRequest.objects.filter(
+            appointment__patient=patient, status=ChangeRequest.Status.REFUSED,
+            answered_at__gte=request.now - timedelta(days=14), appointment__starts_at__gte=request.now,
+        )
+        .select_related("appointment__location")
+        .order_by("-answered_at")[:3]
+    )  # fmt: skip
+    to_do = [
+        {
+            "title": _("Read our answer about your visit on %(day)s")
+            % {"day": localtime.day_text(localtime.day_of(wish.appointment.starts_at, wish.appointment.location.tz))},
+            "text": wish.answer,
+            "url": reverse("sessions:portal_visit", args=[wish.appointment_id]),
+            "minutes": 1,
+        }
+        for wish in answered
+    ]
+    context = {"patient": patient, "next": coming[0] if coming else None, "later": coming[1:], "to_do": to_do,
+               "home": patient.home_location}  # fmt: skip
+    return answer(request, "sessions/portal_home.html", context)
+
+
+@portal_view()
+def portal_visits(request: PortalRequest) -> HttpResponse:
+    """All visits: those to come, soonest first, and those of the past, latest first."""
+    patient = my_patient(request)
+    past = _mine(patient).exclude(pk__in=_to_come(patient, request.now).values("pk")).order_by("-starts_at", "-id")
+    context = {
+        "patient": patient,
+        "to_come": [_view_of(visit, patient, request.now) for visit in _to_come(patient, request.now)[:SHOWN]],
+        "past": [_view_of(visit, patient, request.now) for visit in past[:SHOWN]],
+        "home": patient.home_location,
+    }
+    return answer(request, "sessions/portal_visits.html", context)
+
+
+@portal_view()
+def portal_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """One visit of one's own, with all there is to know about it."""
+    visit = get_my_appointment_or_404(request, appointment_id)
+    wishes = _wishes(visit)
+    context = {
+        "visit": _view_of(visit, visit.patient, request.now),
+        "wishes": wishes,
+        "is_waiting": any(wish["is_open"] for wish in wishes),
+    }
+    return answer(request, "sessions/portal_visit.html", context)
+
+
+@portal_view()
+def portal_visit_ics(request: PortalRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """One visit of one's own as a calendar file, without a word about what it is for."""
+    visit = get_my_appointment_or_404(request, appointment_id)
+    body = ical.calendar(
+        ical.Entry(
+            uid=f"{visit.pk}@{settings.SITE_NAME.lower().replace(' ', '-')}",
+            summary=_("Visit: %(place)s") % {"place": visit.location.alias},
+            location=visit.location.address,
+            starts_at=visit.starts_at,
+            ends_at=visit.ends_at,
+            time_zone=visit.location.time_zone,
+            sequence=visit.schedule_version,
+            is_cancelled=visit.is_cancelled,
+            made_at=request.now,
+        )
+    )
+    return HttpResponse(
+        body, content_type="text/calendar; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="visit.ics"', "X-Content-Type-Options": "nosniff"},
+    )  # fmt: skip
+
+
+@portal_view(methods=GET_POST)
+def ask_change(request: PortalRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """Ask for another time or to cancel; a person at the clinic answers."""
+    visit = get_my_appointment_or_404(request, appointment_id)
+    form = AskChangeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            visits.ask_change(
+                by=request.user, appointment=visit, wish=ChangeRequest.Wish(form.cleaned_data["wish"]),
+                message=form.cleaned_data["message"], now=request.now,
+            )  # fmt: skip
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("We have your wish and will answer by the next working day."))
+            return go(request, "sessions:portal_visit", visit.pk)
+    status = UNPROCESSABLE if request.method == "POST" else 200
+    context = {"form": form, "visit": _view_of(visit, visit.patient, request.now)}
+    return answer(request, "sessions/ask_change.html", context, status=status)

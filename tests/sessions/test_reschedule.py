@@ -1,0 +1,189 @@
+"""Moving a visit: the same row, letters of the old time dead, the second editor told, a refusal leaves the old time."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.urls import reverse
+
+from clinic import localtime
+from clinic.models import AuditEvent, OutboundMessage, Role, User, WorkItem
+from sessions.actions import visits
+from sessions.forms.visits import Slot
+from sessions.models import Appointment, Block, ChangeRequest, Reminder, ResourceHold
+from tests import factories as make
+from tests.cast import Cast
+from tests.conftest import SignedIn
+
+from .booking import TEN, at, book
+
+FRIDAY = at("14:00", 15)
+
+
+@pytest.fixture
+def visit(cast: Cast) -> Appointment:
+    return book(cast)
+
+
+def move(cast: Cast, visit: Appointment, **changes: Any) -> Appointment:
+    values: dict[str, Any] = {
+        "by": cast.felix, "appointment": visit, "clinician": visit.clinician, "room": visit.room, "starts_at": FRIDAY,
+        "seen_version": visit.version, "now": make.NOON,
+    }  # fmt: skip
+    return visits.reschedule(**{**values, **changes})
+
+
+def colleague(cast: Cast) -> User:
+    second = make.make_user("Drew Diaz")
+    make.make_member(second, cast.denver, Role.PRESCRIBER)
+    make.make_working_hours(second, cast.denver)
+    return second
+
+
+class TestAction:
+    def test_the_same_row_at_another_time(self, cast: Cast, visit: Appointment) -> None:
+        moved = move(cast, visit)
+        assert (moved.pk, moved.starts_at, moved.schedule_version, moved.version) == (visit.pk, FRIDAY, 2, 2)
+        assert moved.ends_at - moved.starts_at == cast.intake.duration
+        held = ResourceHold.objects.filter(is_live=True)
+        assert {h.during.lower for h in held} == {FRIDAY}
+        assert held.count() == 3
+        assert Block.objects.get().starts_at == FRIDAY
+        event = AuditEvent.objects.get(verb="appointment.moved")
+        assert event.details["from"]["starts_at"] == TEN.isoformat()
+
+    def test_letters_of_the_old_time_die_and_one_says_the_new(self, cast: Cast, visit: Appointment) -> None:
+        """Scenario 24."""
+        move(cast, visit)
+        assert set(Reminder.objects.filter(schedule_version=1).values_list("status", flat=True)) <= {
+            "void", "queued", "skipped",
+        }  # fmt: skip
+        assert OutboundMessage.objects.get(kind="visit_confirmation").status == "void"
+        assert OutboundMessage.objects.filter(kind="visit_moved", status="queued", schedule_version=2).count() == 1
+
+    def test_the_old_time_is_free_again(self, cast: Cast, visit: Appointment) -> None:
+        move(cast, visit)
+        assert book(cast, cast.pat).starts_at == TEN
+
+    def test_by_a_quarter_of_an_hour_onto_its_own_time(self, cast: Cast, visit: Appointment) -> None:
+        assert move(cast, visit, starts_at=at("10:15")).starts_at == at("10:15")
+
+    def test_a_confirmation_was_for_the_old_time(self, cast: Cast, visit: Appointment) -> None:
+        confirmed = visits.confirm(by=cast.frida, appointment=visit, now=make.NOON)
+        moved = move(cast, confirmed)
+        assert (moved.status, moved.confirmed_at) == ("booked", None)
+
+    def test_another_room_at_the_same_time_is_no_news_for_the_patient(self, cast: Cast, visit: Appointment) -> None:
+        confirmed = visits.confirm(by=cast.frida, appointment=visit, now=make.NOON)
+        moved = move(cast, confirmed, room=cast.second_room, starts_at=TEN)
+        assert (moved.room, moved.schedule_version, moved.status) == (cast.second_room, 1, "confirmed")
+        assert not OutboundMessage.objects.filter(kind="visit_moved").exists()
+
+    def test_across_the_clock_change(self, cast: Cast, visit: Appointment) -> None:
+        """Ten o'clock on the Monday after the spring change is ten by the wall, an hour earlier in UTC."""
+        tz = ZoneInfo("America/Denver")
+        monday = at("10:00", 14).replace(year=2027, month=3, day=15, hour=16)
+        moved = move(cast, visit, starts_at=monday)
+        assert localtime.moment_text(moved.starts_at, tz) == "Mon 15 Mar 2027 10:00 MDT"
+
+    def test_it_settles_the_patient_s_wish(self, cast: Cast, visit: Appointment) -> None:
+        wish = visits.ask_change(
+            by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="", now=at("08:00", 12)
+        )
+        move(cast, visit)
+        wish.refresh_from_db()
+        assert (wish.status, wish.answered_by) == ("done", cast.felix)
+        assert WorkItem.objects.get(kind="change_request").outcome == "done"
+
+    def test_the_second_editor_is_told_what_is_true_now(self, cast: Cast, visit: Appointment) -> None:
+        move(cast, visit)
+        with pytest.raises(visits.ChangedMeanwhile) as caught:
+            move(cast, visit, seen_version=1, starts_at=at("11:00"))
+        assert "It is now: Fri 15 Jan 2027 14:00 MST, Dana Deng, Aspen, Planned." in str(caught.value)
+
+    def test_taken_keeps_the_old_time(self, cast: Cast, visit: Appointment) -> None:
+        book(cast, cast.pat, starts_at=FRIDAY)
+        with pytest.raises(visits.SlotTaken) as caught:
+            move(cast, visit)
+        assert len(caught.value.alternatives) == 3
+        visit.refresh_from_db()
+        assert (visit.starts_at, visit.version) == (TEN, 1)
+        assert ResourceHold.objects.filter(appointment=visit, is_live=True).count() == 3
+
+    def test_the_constraint_has_the_last_word_and_the_old_holds_stay(
+        self, cast: Cast, visit: Appointment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        book(cast, cast.pat, starts_at=FRIDAY)
+        monkeypatch.setattr(visits, "_guard_place", lambda **_: None)
+        with pytest.raises(visits.SlotTaken):
+            move(cast, visit)
+        assert ResourceHold.objects.filter(appointment=visit, is_live=True, during__contains=TEN).count() == 3
+        assert Reminder.objects.filter(appointment=visit, schedule_version=2).count() == 0
+
+    def test_nothing_changed(self, cast: Cast, visit: Appointment) -> None:
+        with pytest.raises(visits.NothingChanged, match="at that time already"):
+            move(cast, visit, starts_at=TEN)
+
+    def test_one_that_is_over(self, cast: Cast, visit: Appointment) -> None:
+        visits.check_in(by=cast.frida, appointment=visit, now=TEN)
+        visit.refresh_from_db()
+        with pytest.raises(visits.NotPossibleNow, match="cannot be moved any more: its state is “Here”"):
+            move(cast, visit)
+
+
+class TestPage:
+    def url(self, visit: Appointment, query: str = "") -> str:
+        return reverse("sessions:reschedule", args=[visit.pk]) + query
+
+    def slot(self, cast: Cast, **changes: Any) -> str:
+        return str(Slot(changes.get("starts_at", FRIDAY), cast.dana.pk, cast.room.pk))
+
+    def test_moves(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn) -> None:
+        client = signed_in(cast.frida)
+        page = client.get(self.url(visit, "?week=2027-01-11"))
+        assert 'value="2027-01-15T21:00Z~' in page.content.decode()
+        answer = client.post(self.url(visit), {"slot": self.slot(cast), "version": 1}, follow=True)
+        assert "moved to Fri 15 Jan 2027 14:00 MST. Quinn is told by e-mail." in answer.content.decode()
+
+    def test_the_visit_is_no_obstacle_to_itself(
+        self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn
+    ) -> None:
+        page = signed_in(cast.frida).get(self.url(visit)).content.decode()
+        assert "2027-01-14T17:15Z~" in page
+
+    def test_a_stale_page_is_refused(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn) -> None:
+        move(cast, visit, starts_at=at("11:30"))
+        answer = signed_in(cast.frida).post(self.url(visit), {"slot": self.slot(cast), "version": 1})
+        assert answer.status_code == 422
+        assert "Somebody changed this visit" in answer.content.decode()
+
+    @pytest.mark.parametrize("junk", ["", "x", "2027-01-15T21:00Z~x~y", "~~", "2027-13-45T99:99Z~~"])
+    def test_junk_is_a_sentence(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn, junk: str) -> None:
+        answer = signed_in(cast.frida).post(self.url(visit), {"slot": junk, "version": 1})
+        assert answer.status_code == 422
+        assert "Choose a time from the list." in answer.content.decode()
+
+    @pytest.mark.parametrize("who", ["olga", "omar"])
+    def test_strangers(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn, who: str) -> None:
+        client = signed_in(getattr(cast, who))
+        assert client.get(self.url(visit)).status_code == 404
+        assert client.post(self.url(visit), {"slot": self.slot(cast), "version": 1}).status_code == 404
+        visit.refresh_from_db()
+        assert visit.starts_at == TEN
+
+    def test_ids_in_the_body_do_not_reach_other_places(
+        self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn
+    ) -> None:
+        """D5: a room of Phoenix, a clinician of Phoenix."""
+        for clinician, room in ((cast.omar, cast.room), (cast.dana, cast.phoenix_room), (cast.theo, cast.room)):
+            slot = str(Slot(FRIDAY, clinician.pk, room.pk))
+            answer = signed_in(cast.frida).post(self.url(visit), {"slot": slot, "version": 1})
+            assert answer.status_code == 422
+        visit.refresh_from_db()
+        assert visit.starts_at == TEN
+
+    def test_roles(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn) -> None:
+        for who, expected in (("milo", 403), ("ada", 403), ("petra", 403), ("theo", 200), ("nina", 200)):
+            got = signed_in(getattr(cast, who)).get(self.url(visit)).status_code
+            # Ada is front desk in Phoenix: she may book, and not here.
+            assert got == (404 if who == "ada" else expected), who
