@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.models import User
 from patients.models import BreakGlass
 
-from .fields import LongText
+from .fields import LongText, spoken
 
 
 class AddCareTeamMemberForm(forms.Form):
@@ -35,11 +35,13 @@ class BreakGlassForm(forms.Form):
 
     def __init__(self, *args: Any, reasons: Iterable[BreakGlass.Reason], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["reason"].choices = [(r.value, r.label) for r in reasons]  # type: ignore[attr-defined]
+        self.fields["reason"].choices = spoken((r.value, r.label) for r in reasons)  # type: ignore[attr-defined]
 
 
 class ReviewBreakGlassForm(forms.Form):
-    finding = forms.ChoiceField(label=_("Finding"), choices=BreakGlass.Finding.choices, widget=forms.RadioSelect)
+    finding = forms.ChoiceField(
+        label=_("Finding"), choices=spoken(BreakGlass.Finding.choices), widget=forms.RadioSelect
+    )
     note = LongText(
         label=_("What you found"), min_length=10, max_length=500, rows=3,
         error_messages={"min_length": _("Say in a sentence what the finding rests on.")},

@@ -6,13 +6,15 @@ from django.utils.translation import gettext_lazy as _
 from patients.actions.contacts import Details
 from patients.models import Contact
 
-from .fields import PhoneField
+from .fields import PhoneField, spoken
 
 
 class ContactForm(forms.Form):
     """One person to call, or to take the patient home."""
 
-    kind = forms.ChoiceField(label=_("What are they to us?"), choices=Contact.Kind.choices, widget=forms.RadioSelect)
+    kind = forms.ChoiceField(
+        label=_("What are they to us?"), choices=spoken(Contact.Kind.choices), widget=forms.RadioSelect
+    )
     name = forms.CharField(label=_("Name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     relationship = forms.CharField(
         label=_("What are they to the patient?"), max_length=40, help_text=_("For example sister, friend, neighbour."),

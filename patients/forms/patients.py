@@ -10,7 +10,7 @@ from clinic.models import Location
 from patients.actions.patients import Identity
 from patients.models import ContactPreference, LifeState, Patient, PortalSuspension
 
-from .fields import BirthDateField, PhoneField
+from .fields import BirthDateField, PhoneField, spoken
 
 # The zones of the United States by the name people know; anything else keeps what is recorded.
 TIME_ZONES = [
@@ -49,7 +49,7 @@ class _IdentityForm(forms.Form):
     pronouns = forms.CharField(
         label=_("Pronouns"), max_length=30, required=False, widget=forms.TextInput(attrs=_off(list="pronouns-known"))
     )
-    sex_at_birth = forms.ChoiceField(label=_("Sex at birth"), choices=Patient.Sex.choices, required=False)
+    sex_at_birth = forms.ChoiceField(label=_("Sex at birth"), choices=spoken(Patient.Sex.choices), required=False)
     street = forms.CharField(label=_("Street"), max_length=120, required=False, widget=forms.TextInput(attrs=_off()))
     city = forms.CharField(label=_("City"), max_length=60, required=False, widget=forms.TextInput(attrs=_off()))
     state = forms.CharField(
@@ -143,7 +143,7 @@ class ChangeLifeStateForm(forms.Form):
 
     def __init__(self, *args: Any, states: Iterable[LifeState], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["to"].choices = [(state.value, state.label) for state in states]  # type: ignore[attr-defined]
+        self.fields["to"].choices = spoken((state.value, state.label) for state in states)  # type: ignore[attr-defined]
 
     def clean_to(self) -> LifeState:
         return LifeState(self.cleaned_data["to"])
@@ -153,7 +153,7 @@ class SuspendPortalForm(forms.Form):
     reason = forms.ChoiceField(
         label=_("Why is the portal closed?"),
         # A death is entered as a state of care, and closes the portal with it.
-        choices=[(reason.value, reason.label) for reason in PortalSuspension if reason != PortalSuspension.DECEASED],
+        choices=spoken((r.value, r.label) for r in PortalSuspension if r != PortalSuspension.DECEASED),
         widget=forms.RadioSelect,
     )
 

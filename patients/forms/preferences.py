@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Category, Channel
 from patients.actions.preferences import Answer
 from patients.models import ASKED_CATEGORIES, ContactPreference
+
+from .fields import spoken
 
 QUESTIONS = [(category, channel) for category in ASKED_CATEGORIES for channel in Channel]
 
@@ -38,9 +39,9 @@ class PreferencesForm(forms.Form):
         evidence = ContactPreference.Evidence
         self.fields["evidence"] = forms.ChoiceField(
             label=_("How do we know?"),
-            choices=[(e.value, e.label) for e in (evidence.ASKED_BY_PHONE, evidence.ASKED_AT_DESK)],
+            choices=spoken((e.value, e.label) for e in (evidence.ASKED_BY_PHONE, evidence.ASKED_AT_DESK)),
             widget=forms.RadioSelect,
-            required=False,
+            error_messages={"required": _("Say how we know, so that the answer can be shown to be theirs.")},
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -50,25 +51,14 @@ class PreferencesForm(forms.Form):
             for category in ASKED_CATEGORIES
         ]
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if self._changed(data) and not data.get("evidence") and "evidence" not in self.errors:
-            self.add_error(
-                "evidence", ValidationError(_("Say how we know, so that the answer can be shown to be theirs."))
-            )
-        return data
-
-    def _changed(self, data: dict[str, Any]) -> list[Answer]:
+    def answers(self) -> list[Answer]:
+        """Return the answers that differ from what is recorded."""
         found = []
         for category, channel in QUESTIONS:
-            given = data.get(_name(category, channel))
+            given = self.cleaned_data[_name(category, channel)]
             if given and self.current.get((category, channel)) != (given == "yes"):
                 found.append(Answer(category=category, channel=channel, is_allowed=given == "yes"))
         return found
-
-    def answers(self) -> list[Answer]:
-        """Return the answers that differ from what is recorded."""
-        return self._changed(self.cleaned_data)
 
 
 class PortalPreferencesForm(forms.Form):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.models import Location
 from patients.models import Referral
 
-from .fields import LongText, PhoneField
+from .fields import LongText, PhoneField, spoken
 
 
 class _AskForm(forms.Form):
@@ -107,7 +107,9 @@ class EnterReferralForm(_AskForm):
 
 class DeclineReferralForm(forms.Form):
     reason = forms.ChoiceField(
-        label=_("Why can we not see this person?"), choices=Referral.DeclineReason.choices, widget=forms.RadioSelect
+        label=_("Why can we not see this person?"),
+        choices=spoken(Referral.DeclineReason.choices),
+        widget=forms.RadioSelect,
     )
     note = LongText(
         label=_("Note for colleagues"), max_length=500, required=False, rows=3,

@@ -37,9 +37,10 @@ PILLS = {
 def referrals(request: StaffRequest) -> HttpResponse:
     """Show the enquiries of one location in one state, the longest waiting first where somebody waits."""
     mine = Referral.objects.visible_to(request.user, Permission.REFERRAL_READ).filter(location=request.location)
+    mine = mine.select_related("location")
     wanted = request.GET.get("state", "")
     state = Referral.Status(wanted) if wanted in Referral.Status.values else Referral.Status.NEW
-    counts = dict(mine.values_list("status").annotate(n=Count("id")).order_by())
+    counts = dict(mine.order_by().values_list("status").annotate(n=Count("id")).order_by())
     page = cut(mine.filter(status=state), "received_at", request.GET, oldest_first=state in _WAITING)
     known = _maybe_known(request, page.rows)
     context = {
