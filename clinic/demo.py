@@ -33,7 +33,7 @@ from sessions.models import Appointment, ChangeRequest, ReminderPlanItem, VisitT
 
 DENVER, PHOENIX = "Denver", "Phoenix"
 BEHIND, AHEAD = timedelta(days=182), timedelta(days=42)
-LETTERS_SINCE = timedelta(days=35)
+LETTERS_SINCE = timedelta(days=21)
 EVERY_DAY = tuple(range(7))
 Flags = dict[str, bool]
 
@@ -554,7 +554,7 @@ def _busy_weeks(story: Story) -> None:
 
 
 def _fill(story: Story, day: datetime, at: datetime) -> None:
-    for site, most in {DENVER: 9, PHOENIX: 4}.items():
+    for site, most in {DENVER: 8, PHOENIX: 3}.items():
         place = story.places[site]
         known = Patient.objects.filter(home_location=place, life_state=LifeState.ACTIVE, portal_user=None)
         known = known.select_related("home_location").order_by("mrn")

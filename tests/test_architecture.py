@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class TestFloors:
             ("sessions/models/visits.py", "import sessions.actions.visits", "Inside an app"),
             ("patients/forms/patients.py", "import patients.views.patients", "Inside an app"),
             ("clinic/models/people.py", "import clinic.views.people", "Inside clinic"),
-            ("sessions/availability.py", "import django.db", "Pure modules"),
+            ("sessions/availability.py", "import clinic.models", "Pure modules"),
         ],
     )
     def test_a_planted_bad_import_breaks_its_contract(
@@ -74,8 +75,17 @@ class TestFloors:
             cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert found.returncode == 1, found.stdout + found.stderr
-        broken = [row for row in found.stdout.splitlines() if row.endswith("BROKEN")]
-        assert any(contract in row for row in broken), found.stdout
+        broken = [row for row in found.stdout.splitlines() if " BROKEN" in row]
+        assert any(row.startswith(contract) for row in broken), found.stdout
+
+    def test_pure_modules_know_neither_database_nor_request(self) -> None:
+        """import-linter cannot name a part of an outside package, so this names it."""
+        contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+        pure = next(contract for contract in contracts if contract["id"] == "pure")["source_modules"]
+        assert len(pure) >= 5
+        for name in pure:
+            text = (ROOT / f"{name.replace('.', '/')}.py").read_text()
+            assert not re.search(r"^\s*(from|import) django\.(db|http|conf)", text, re.M), name
 
     def test_foreign_keys_point_down_protect_and_hide(self) -> None:
         wrong = []
@@ -206,7 +216,11 @@ class TestWriting:
             for node in tree.body:
                 if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
                     continue
-                if node.args.args or node.args.posonlyargs:
+                # What neither acts for somebody nor opens a transaction is a question, and may be asked in any form.
+                acts = "by" in [a.arg for a in node.args.kwonlyargs + node.args.args] or any(
+                    "atomic" in ast.unparse(decorator) for decorator in node.decorator_list
+                )
+                if acts and (node.args.args or node.args.posonlyargs):
                     wrong.append(f"{path}:{node.lineno} {node.name} takes positional arguments")
                 if node.returns is None or not ast.get_docstring(node):
                     wrong.append(f"{path}:{node.lineno} {node.name} lacks a return type or docstring")
@@ -273,6 +287,9 @@ class TestViews:
 class TestTemplates:
     """Rules 20 and 21, and the content security policy."""
 
+    # The form library hands its field, and allauth its passkey script, everything by context.
+    LIBRARY_CONTEXT = re.compile(r"templates/bootstrap5/|mfa/webauthn/snippets/scripts\.html")
+
     @staticmethod
     def pages() -> list[Path]:
         return sorted((ROOT / "templates").rglob("*.html"))
@@ -301,7 +318,7 @@ class TestTemplates:
             f"{path.relative_to(ROOT)}: {tag}"
             for path in self.pages()
             for tag in re.findall(r"{%\s*include\s[^%]*%}", path.read_text())
-            if not re.search(r"\bonly\s*%}$", tag)
+            if not re.search(r"\bonly\s*%}$", tag) and not self.LIBRARY_CONTEXT.search(path.as_posix() + tag)
         ]
         assert not wrong, "\n".join(wrong)
 

@@ -1,0 +1,110 @@
+"""The records that the access matrix puts into paths: all Denver's, and Pat's where they are a patient's.
+
+A new URL with an argument adds its record here; a new rule about who of those who hold a permission still may not open
+the record adds it to ``strangers_to``, with the reason.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+
+from clinic.actions import outbox, worklist
+from clinic.models import (
+    Closure,
+    Device,
+    EnrolledDevice,
+    Membership,
+    OutboundMessage,
+    Role,
+    StaffInvitation,
+    TimeOff,
+    WorkItem,
+    new_id,
+)
+from patients.models import AddressChange, BreakGlass, CareTeamMember
+from sessions.models import ChangeRequest
+
+from . import factories as make
+from .cast import Cast
+
+# Arguments that name no record of anybody's.
+NOT_RECORDS = {"day", "token", "uidb36", "key"}
+
+
+def make_all(cast: Cast) -> dict[str, Any]:
+    """Make one record for each argument of a path and return their ids by argument."""
+    now = make.NOON
+    visit = make.make_appointment(cast.pat, cast.intake, cast.dana, now + timedelta(days=3), room=cast.room)
+    item = worklist.open_item(
+        by=cast.frida, kind=WorkItem.Kind.CALL_PATIENT, location=cast.denver, owner_role=Role.FRONT_DESK,
+        subject_type="patient", subject_id=cast.pat.pk, patient_id=cast.pat.pk, due_at=now, now=now,
+    )  # fmt: skip
+    message = OutboundMessage.objects.create(
+        kind="visit_tomorrow", category="visit", channel="email", recipient_kind="patient", recipient_id=cast.pat.pk,
+        address=cast.pat.email, time_zone="America/Denver", location_id=cast.denver.pk, subject_type="appointment",
+        subject_id=visit.pk, status="unknown", reason=outbox.Reason.WORKER_LOST, queued_at=now, not_before=now,
+        useful_until=now, settled_at=now,
+    )  # fmt: skip
+    wish = ChangeRequest.objects.create(appointment=visit, wish="change", asked_by=cast.pat_user, asked_at=now)
+    address = AddressChange.objects.create(patient=cast.pat, asked_at=now, email="new@post.example")
+    grant = BreakGlass.objects.create(
+        patient=cast.quinn, user=cast.nils, reason="emergency", reason_text="x", started_at=now - timedelta(hours=5),
+        expires_at=now - timedelta(hours=3),
+    )  # fmt: skip
+    invitation = StaffInvitation.objects.create(
+        email="new@juniper.example", name="New", location=cast.denver, role=Role.NURSE, token_hash="x" * 64,
+        invited_by=cast.ada, invited_at=now, expires_at=now + timedelta(days=7),
+    )  # fmt: skip
+    off = TimeOff.objects.create(
+        user=cast.tess, during=(now + timedelta(days=20), now + timedelta(days=21)), reason="holiday", entered_by=cast.ada,
+        entered_at=now,
+    )  # fmt: skip
+    closure = Closure.objects.create(
+        location=cast.denver, name="Holiday", during=(now + timedelta(days=30), now + timedelta(days=31)),
+        entered_by=cast.ada, entered_at=now,
+    )  # fmt: skip
+    tablet = EnrolledDevice.objects.create(
+        location=cast.denver, kind="kiosk", name="Desk", credential_hash="y" * 64, enrolled_by=cast.ada, enrolled_at=now
+    )
+    monitor = Device.objects.create(location=cast.denver, name="Monitor 1", kind=Device.Kind.VITALS_MONITOR)
+    factor = Authenticator.objects.create(user=cast.frida, type="totp", data={})
+    session = UserSession.objects.create(
+        user=cast.frida, session_key="k" * 32, ip="127.0.0.1", user_agent="x", last_seen_at=now, created_at=now
+    )
+    return {
+        "patient_id": cast.pat.pk,
+        "referral_id": cast.rosa.pk,
+        "contact_id": make.make_contact(cast.pat).pk,
+        "wish_id": address.pk,
+        "member_id": CareTeamMember.objects.get(patient=cast.pat, user=cast.nina).pk,
+        "grant_id": grant.pk,
+        "appointment_id": visit.pk,
+        "change_request_id": wish.pk,
+        "item_id": item.pk,
+        "message_id": message.pk,
+        "person_id": cast.felix.pk,
+        "membership_id": Membership.objects.get(user=cast.felix).pk,
+        "invitation_id": invitation.pk,
+        "room_id": cast.room.pk,
+        "location_id": cast.denver.pk,
+        "device_id": tablet.pk,
+        "equipment_id": monitor.pk,
+        "time_off_id": off.pk,
+        "closure_id": closure.pk,
+        "session_id": session.pk,
+        "pk": factor.pk,
+        "day": now.date(),
+        "token": str(new_id()),
+        "uidb36": "1",
+        "key": "set-password",
+    }
+
+
+def strangers_to(name: str) -> set[str]:
+    """Return who of those who hold the permission at the location are strangers to the record all the same."""
+    if name == "sessions:chart":
+        # The chart follows Pat's care team (Theo, Dana, Nina); the others have no emergency grant.
+        return {"tess", "tara", "nils", "milo", "petra"}
+    return set()
