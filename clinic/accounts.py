@@ -5,7 +5,6 @@ office with neutral words, that its secrets are sealed, and that each step is au
 ``clinic/urls.py`` with the policy each wears (clinic/views/accounts.py); nothing of it is included wholesale.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.stages import AuthenticateStage
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
-from celery import current_app
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
@@ -29,7 +27,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, clock, keyring, own_letters
+from clinic import audit, clock, keyring, own_letters, poke
 from clinic.access import memberships_of
 from clinic.actions import outbox
 from clinic.http import go
@@ -113,15 +111,6 @@ def device_text(user_agent: str) -> str:
     if browser and system:
         return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system}
     return browser or system or gettext("A device we do not recognise")
-
-
-def poke_post_office() -> None:
-    """Ask a worker to look at the queue now instead of within 20 seconds.
-
-    Nothing hangs on it: the letter is a row already, and beat finds it whether Redis is there or not.
-    """
-    with contextlib.suppress(Exception):
-        current_app.send_task("clinic.tasks.deliver_messages", retry=False, expires=30, ignore_result=True)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -284,7 +273,7 @@ def queue_security_letter(user: User, kind: str, secret: dict[str, Any]) -> Outb
         location_id=location.pk if location else None,
         secret=secret,
     )
-    poke_post_office()
+    poke.post_office()
     return message
 
 

@@ -250,6 +250,12 @@ ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordRes
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = SITE_NAME
+MFA_FORMS = {
+    "add_webauthn": "clinic.forms.accounts.AddPasskeyForm",
+    "authenticate_webauthn": "clinic.forms.accounts.ShowPasskeyForm",
+    "login_webauthn": "clinic.forms.accounts.LoginPasskeyForm",
+    "reauthenticate_webauthn": "clinic.forms.accounts.ReauthenticatePasskeyForm",
+}
 # An invitation proves its address; there are no others.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_ADAPTER = "clinic.accounts.MFAAdapter"

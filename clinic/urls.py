@@ -5,7 +5,7 @@ Third-party URLs are on a list with a reason in clinic/accounts.py.
 
 from django.urls import URLPattern, include, path, re_path
 
-from clinic.views import accounts, health, home
+from clinic.views import accounts, health, home, people, worklist
 
 clinic_urls: list[URLPattern] = [
     # /
@@ -18,6 +18,24 @@ clinic_urls: list[URLPattern] = [
     path("account/sessions/", accounts.my_sessions, name="my_sessions"),
     path("account/sessions/end-others/", accounts.end_other_sessions, name="end_other_sessions"),
     path("account/sessions/<int:session_id>/end/", accounts.end_session, name="end_session"),
+    # /worklist/
+    path("worklist/", worklist.worklist, name="worklist"),
+    path("worklist/<uuid:item_id>/close/", worklist.close_work_item, name="close_work_item"),
+    # /office/people/, /office/roles/, /office/invitations/
+    path("office/people/", people.people, name="people"),
+    path("office/people/invite/", people.invite_person, name="invite_person"),
+    path("office/people/add-colleague/", people.add_colleague, name="add_colleague"),
+    path("office/people/<uuid:person_id>/", people.person, name="person"),
+    path("office/people/<uuid:person_id>/edit/", people.edit_person, name="edit_person"),
+    path("office/people/<uuid:person_id>/start-role/", people.start_membership, name="start_membership"),
+    path("office/people/<uuid:person_id>/record-licence/", people.record_licence, name="record_licence"),
+    path("office/people/<uuid:person_id>/reset-second-factor/", people.reset_second_factor, name="reset_second_factor"),
+    path("office/people/<uuid:person_id>/leave/", people.leave_person, name="leave_person"),
+    path("office/roles/<uuid:membership_id>/change/", people.change_membership, name="change_membership"),
+    path("office/roles/<uuid:membership_id>/end/", people.end_membership, name="end_membership"),
+    path("office/invitations/<uuid:invitation_id>/withdraw/", people.withdraw_invitation, name="withdraw_invitation"),
+    # /healthz
+    path("healthz", health.healthz, name="healthz"),
     # /healthz
     path("healthz", health.healthz, name="healthz"),
 ]

@@ -1,8 +1,17 @@
 """What is asked of people who come in: the code form that only patients get anything by, and an invitation's answer."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from allauth.account.forms import RequestLoginCodeForm as AllauthRequestLoginCodeForm
+from allauth.mfa.webauthn.forms import (
+    AddWebAuthnForm,
+    AuthenticateWebAuthnForm,
+    LoginWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
+from cryptography.exceptions import InvalidSignature
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -25,6 +34,47 @@ class RequestLoginCodeForm(AllauthRequestLoginCodeForm):  # type: ignore[misc]  
         patients = User.objects.filter(kind=User.Kind.PATIENT, is_active=True)
         self._user = patients.filter(email=email.lower()).first()
         return email
+
+
+@contextlib.contextmanager
+def _malformed_is_refused() -> Iterator[None]:
+    """Turn what a made-up credential breaks inside the libraries into the sentence for a wrong one."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidSignature) as error:
+        raise ValidationError(_("This passkey does not fit. Try again, or use another way.")) from error
+
+
+class _CarefulPasskeyForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+    def clean_credential(self) -> Any:
+        with _malformed_is_refused():
+            return super().clean_credential()
+
+
+class ShowPasskeyForm(_CarefulPasskeyForm):
+    """A passkey as the second factor of somebody who is signing in."""
+
+
+class LoginPasskeyForm(_CarefulPasskeyForm, LoginWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+    """A passkey as the way in."""
+
+
+class ReauthenticatePasskeyForm(_CarefulPasskeyForm, ReauthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+    """A passkey shown again before a change."""
+
+
+class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].label = _("Name")
+        self.fields["passwordless"].label = _("Let it sign me in without anything else")
+        self.fields["passwordless"].help_text = _("It then asks for your fingerprint, face or PIN each time.")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a credential that no device made."""
+        with _malformed_is_refused():
+            cleaned: dict[str, Any] = super().clean()
+        return cleaned
 
 
 class JoinForm(forms.Form):

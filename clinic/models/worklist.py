@@ -1,5 +1,6 @@
 """Everything somebody must do: one worklist for every floor."""
 
+import uuid
 from datetime import datetime
 
 from django.db import models
@@ -20,12 +21,16 @@ class WorkItemQuerySet(models.QuerySet["WorkItem"]):
 
     def mine(self, user: User, memberships: tuple[Membership, ...]) -> "WorkItemQuerySet":
         """Open items of this person, and unowned ones of the roles they hold at each location."""
+        return self.open().belonging_to(user, memberships)
+
+    def belonging_to(self, user: User, memberships: tuple[Membership, ...]) -> "WorkItemQuerySet":
+        """The same, open or closed."""
         mine = Q(owner=user)
         for membership in memberships:
             mine |= Q(owner=None, owner_role=membership.role, location_id=membership.location_id)
-        return self.open().filter(mine)
+        return self.filter(mine)
 
-    def for_subject(self, subject_type: str, subject_id: object) -> "WorkItemQuerySet":
+    def for_subject(self, subject_type: str, subject_id: uuid.UUID) -> "WorkItemQuerySet":
         return self.filter(subject_type=subject_type, subject_id=subject_id)
 
 

@@ -28,7 +28,7 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 @pytest.fixture(autouse=True)
 def no_worker() -> Iterator[mock.MagicMock]:
-    with mock.patch("clinic.accounts.current_app.send_task") as poke:
+    with mock.patch("clinic.poke.post_office") as poke:
         yield poke
 
 

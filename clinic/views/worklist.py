@@ -1,0 +1,117 @@
+"""Work to do: one's own items and those of one's roles, what is due first at the top."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from clinic import localtime
+from clinic.access import GET_POST, Permission, get_work_item_or_404, memberships_of, staff_view
+from clinic.actions import worklist as actions
+from clinic.errors import Refused
+from clinic.forms.worklist import CloseWorkItemForm
+from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
+from clinic.models import Role, WorkItem
+
+PAGE = 50
+
+# Where each kind of subject is shown: a URL name and the name of its id, or None for a list. Named, never imported.
+SUBJECTS: dict[str, tuple[str, str | None]] = {
+    "appointment": ("sessions:appointment", "appointment_id"),
+    "breakglass": ("patients:break_glass_reviews", None),
+    "outboundmessage": ("clinic:messages", None),
+    "patient": ("patients:patient", "patient_id"),
+    "referral": ("patients:referral", "referral_id"),
+    "user": ("clinic:person", "person_id"),
+}
+
+
+def link_of(item: WorkItem) -> str:
+    """Return the page of what the item is about; "" when it has none."""
+    # Whoever is told that a chart of theirs was opened goes to the patient; the review is the privacy officer's page.
+    if item.kind == WorkItem.Kind.BREAK_GLASS_NOTICE and item.patient_id:
+        return reverse("patients:patient", kwargs={"patient_id": item.patient_id})
+    if item.subject_type not in SUBJECTS:
+        return ""
+    name, argument = SUBJECTS[item.subject_type]
+    return reverse(name, kwargs={argument: item.subject_id} if argument else None)
+
+
+def _row(item: WorkItem, now: datetime) -> dict[str, Any]:
+    return {
+        "id": item.pk,
+        "title": item.get_kind_display(),
+        "url": link_of(item),
+        "close_url": reverse("clinic:close_work_item", args=[item.pk]),
+        "due": localtime.moment_text(item.due_at, item.location.tz),
+        "is_overdue": item.due_at < now,
+        "late": localtime.age_text(item.due_at, now) if item.due_at < now else "",
+        "age": localtime.age_text(item.created_at, now),
+        "whose": _("mine") if item.owner_id else Role(item.owner_role).label,
+        "location": item.location.name,
+    }
+
+
+def _after(cursor: str) -> Q:
+    """Return the condition for what follows the last row of a page; everything for a cursor nobody gave out."""
+    moment, _comma, key = cursor.partition(",")
+    try:
+        due_at, pk = datetime.fromtimestamp(int(moment) / 1_000_000, tz=UTC), UUID(key)
+    except (ValueError, OverflowError, OSError):
+        return Q()
+    return Q(due_at__gt=due_at) | Q(due_at=due_at, pk__gt=pk)
+
+
+def _cursor(item: WorkItem) -> str:
+    whole = item.due_at - datetime.fromtimestamp(0, tz=UTC)
+    return f"{(whole.days * 86400 + whole.seconds) * 1_000_000 + whole.microseconds},{item.pk}"
+
+
+@staff_view(Permission.WORK_ITEM_CLOSE)
+def worklist(request: StaffRequest) -> HttpResponse:
+    """Return the open items of this person and of their roles, by due time, narrowed by kind and by whose."""
+    kind, whose = request.GET.get("kind", ""), request.GET.get("whose", "")
+    items = WorkItem.objects.mine(request.user, memberships_of(request.user)).filter(
+        _after(request.GET.get("after", ""))
+    )
+    if kind in WorkItem.Kind.values:
+        items = items.filter(kind=kind)
+    if whose in {"mine", "roles"}:
+        items = items.filter(owner__isnull=whose == "roles")
+    page = list(items.select_related("location").order_by("due_at", "pk")[: PAGE + 1])
+    more = page[PAGE - 1] if len(page) > PAGE else None
+    kept = {key: value for key, value in {"kind": kind, "whose": whose}.items() if value}
+    context = {
+        "items": [_row(item, request.now) for item in page[:PAGE]],
+        "more_url": "?" + urlencode({**kept, "after": _cursor(more)}) if more else "",
+        "first_url": "?" + urlencode(kept) if request.GET.get("after") else "",
+        "kinds": WorkItem.Kind.choices,
+        "kind": kind,
+        "whose": whose,
+        "is_narrowed": bool(kept),
+        "many_locations": len({membership.location_id for membership in memberships_of(request.user)}) > 1,
+    }
+    return answer(request, "clinic/worklist.html", context, part="items")
+
+
+@staff_view(Permission.WORK_ITEM_CLOSE, methods=GET_POST)
+def close_work_item(request: StaffRequest, item_id: UUID) -> HttpResponse:
+    """Close an item with what came of it."""
+    item = get_work_item_or_404(request, item_id)
+    form = CloseWorkItemForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            actions.close_item(by=request.user, item=item, now=request.now, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Closed: %(what)s.") % {"what": item.get_kind_display()})
+            return go(request, "clinic:worklist")
+    context = {"form": form, "item": _row(item, request.now), "is_closed": item.closed_at is not None}
+    return answer(request, "clinic/close_work_item.html", context, status=UNPROCESSABLE if form.is_bound else 200)
