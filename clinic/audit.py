@@ -147,7 +147,7 @@ def record(
         actor_id=by.pk if by else None,
         acting_role=role_at(by, where) if by else "",
         verb=verb,
-        subject_type=subject._meta.model_name if subject is not None else "",
+        subject_type=(subject._meta.model_name or "") if subject is not None else "",
         subject_id=subject.pk if subject is not None else None,
         patient_id=patient_id or _patient_of(subject),
         location_id=where,
@@ -198,6 +198,24 @@ def listed(request: HttpRequest, name: str, ids: list[uuid.UUID], *, now: dateti
     if _remembered(key):
         return
     record(user, Verb.LIST_READ, None, now=now, details={"list": name, "patients": [str(i) for i in ids]})
+    _remember(key)
+
+
+def searched(
+    request: HttpRequest, *, fields: list[str], what: str, patient_id: uuid.UUID | None, now: datetime
+) -> None:
+    """Write that the person behind ``request`` read the audit, and by which fields: one row a search and quarter of an hour.
+
+    ``what`` tells one search from another; it is hashed and not kept.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        return
+    quarter = int(now.timestamp() // READ_ONCE_EVERY.total_seconds())
+    key = "read:" + hashlib.sha256(f"{user.pk}:audit:{what}:{quarter}".encode()).hexdigest()[:40]
+    if _remembered(key):
+        return
+    record(user, Verb.AUDIT_SEARCHED, None, now=now, patient_id=patient_id, details={"fields": fields})
     _remember(key)
 
 

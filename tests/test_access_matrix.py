@@ -4,22 +4,27 @@ The records in the paths are Denver's and Pat's, so Phoenix people and Quinn are
 argument nobody listed in ``RECORDS`` fails: say whose record it is.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import time_machine
+from django.conf import settings
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, reverse
 from django.urls.resolvers import RegexPattern
+from pytest_django import DjangoDbBlocker
 
 from clinic.access import GET, ROLE_PERMISSIONS, Permission, Policy
 from clinic.checks import every_url, is_ours, policy_of
 from clinic.models import AuditEvent, Role, User
 
-from . import matrix_records
-from .cast import STAFF, Cast
-from .conftest import SignedIn
+from . import factories, matrix_records
+from .cast import STAFF, Cast, make_cast
+
+pytestmark = pytest.mark.django_db
 
 URLS = {name: pattern for name, pattern in every_url() if is_ours(pattern)}
 PEOPLE = [name.split()[0].lower() for name in STAFF]
@@ -40,21 +45,47 @@ def held_at(first_name: str, permission: Permission) -> set[str]:
 
 @dataclass
 class World:
+    """The house with everybody in it, made once for the whole module; ``answer_of`` leaves it as it was."""
+
     cast: Cast
     records: dict[str, Any]
+    sessions: dict[User, str]
 
     def path(self, name: str) -> str:
         values = {}
         for argument in arguments(URLS[name]):
-            key = f"{name}:{argument}" if f"{name}:{argument}" in self.records else argument
-            assert key in self.records, f"{name} takes {argument}: list it in tests/matrix_records.py"
-            values[argument] = self.records[key]
+            assert argument in self.records, f"{name} takes {argument}: list it in tests/matrix_records.py"
+            values[argument] = self.records[argument]
         return reverse(name, kwargs=values)
 
+    def client(self, user: User) -> Client:
+        """Return a fresh client with that person's live session, whatever an earlier request did to its cookies."""
+        client = Client()
+        client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[user]
+        return client
 
-@pytest.fixture
-def world(cast: Cast, now: Any) -> World:
-    return World(cast, matrix_records.make_all(cast))
+
+def _session_of(user: User) -> str:
+    client = Client()
+    client.force_login(user)
+    session = client.session
+    session["second_factor"] = True
+    session.save()
+    return str(session.session_key)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    with (
+        django_db_blocker.unblock(),
+        time_machine.travel(factories.NOON, tick=False),
+        transaction.atomic(),
+    ):
+        cast = make_cast()
+        records = matrix_records.make_all(cast)
+        people = [*cast.staff().values(), cast.pat_user, cast.quinn_user]
+        yield World(cast, records, {user: _session_of(user) for user in people})
+        transaction.set_rollback(True)
 
 
 def answer_of(client: Client, method: str, path: str) -> int:
@@ -91,13 +122,13 @@ def test_nobody_signed_in(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(n for n in URLS if policy_named(n).audience == "staff"))
-def test_staff_pages(world: World, signed_in: SignedIn, name: str) -> None:
+def test_staff_pages(world: World, name: str) -> None:
     policy, path = policy_named(name), world.path(name)
     assert policy.permission is not None
     has_record = bool(set(arguments(URLS[name])) - matrix_records.NOT_RECORDS)
     for person in PEOPLE:
         held = held_at(person, policy.permission)
-        client = signed_in(getattr(world.cast, person))
+        client = world.client(getattr(world.cast, person))
         for method in sorted(policy.methods - {"HEAD"}):
             got = answer_of(client, method, path)
             said = f"{method} {name} as {person}: {got}"
@@ -109,20 +140,20 @@ def test_staff_pages(world: World, signed_in: SignedIn, name: str) -> None:
                 assert got in WELL, said
     for patient in (world.cast.pat_user, world.cast.quinn_user):
         for method in sorted(policy.methods - {"HEAD"}):
-            assert answer_of(signed_in(patient), method, path) == 403, f"{method} {name} as a patient"
+            assert answer_of(world.client(patient), method, path) == 403, f"{method} {name} as a patient"
 
 
 @pytest.mark.parametrize("name", sorted(n for n in URLS if policy_named(n).audience == "portal"))
-def test_portal_pages(world: World, signed_in: SignedIn, name: str) -> None:
+def test_portal_pages(world: World, name: str) -> None:
     policy, path = policy_named(name), world.path(name)
     has_record = bool(set(arguments(URLS[name])) - matrix_records.NOT_RECORDS)
     for method in sorted(policy.methods - {"HEAD"}):
         for person in ("frida", "dana", "ada", "petra"):
-            assert answer_of(signed_in(getattr(world.cast, person)), method, path) == 403, (
+            assert answer_of(world.client(getattr(world.cast, person)), method, path) == 403, (
                 f"{method} {name} as {person}"
             )
-        stranger = answer_of(signed_in(world.cast.quinn_user), method, path)
-        own = answer_of(signed_in(world.cast.pat_user), method, path)
+        stranger = answer_of(world.client(world.cast.quinn_user), method, path)
+        own = answer_of(world.client(world.cast.pat_user), method, path)
         if has_record:
             assert stranger == 404, f"{method} {name} as Quinn on Pat's: {stranger}"
         assert own in WELL, f"{method} {name} as Pat: {own}"
@@ -131,31 +162,41 @@ def test_portal_pages(world: World, signed_in: SignedIn, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(n for n in URLS if "POST" in policy_named(n).methods))
 def test_no_post_without_its_token(world: World, name: str) -> None:
     client = Client(enforce_csrf_checks=True)
-    if policy_named(name).audience in {"staff", "signed_in"}:
-        client.force_login(world.cast.frida)
-    elif policy_named(name).audience == "portal":
-        client.force_login(world.cast.pat_user)
+    owner = {"staff": world.cast.frida, "signed_in": world.cast.frida, "portal": world.cast.pat_user}
+    if (who := owner.get(policy_named(name).audience)) is not None:
+        client.cookies = world.client(who).cookies
     assert client.post(world.path(name), {}).status_code == 403
 
 
 @pytest.mark.parametrize("name", sorted(n for n in URLS if policy_named(n).methods == frozenset({"POST"})))
-def test_links_change_nothing(world: World, signed_in: SignedIn, name: str) -> None:
+def test_links_change_nothing(world: World, name: str) -> None:
     """A verb is never reached by GET or HEAD, so no prefetcher and no image tag can pull it."""
     for who in (world.cast.frida, world.cast.pat_user):
         for method in GET:
-            assert answer_of(signed_in(who), method, world.path(name)) == 405
+            assert answer_of(world.client(who), method, world.path(name)) == 405
 
 
-def test_a_refusal_is_audited(world: World, signed_in: SignedIn) -> None:
+def test_a_refusal_is_audited(world: World) -> None:
     before = AuditEvent.objects.filter(verb="permission.refused").count()
-    signed_in(world.cast.milo).get(reverse("patients:referrals"))
+    world.client(world.cast.milo).get(reverse("patients:referrals"))
     row = AuditEvent.objects.filter(verb="permission.refused").latest("id")
     assert AuditEvent.objects.filter(verb="permission.refused").count() == before + 1
     assert (row.actor_id, row.details["page"]) == (world.cast.milo.pk, "patients:referrals")
 
 
-def test_a_leaver_is_out_at_once(world: World, signed_in: SignedIn) -> None:
-    client = signed_in(world.cast.felix)
-    assert client.get(reverse("patients:patients")).status_code == 200
-    User.objects.filter(pk=world.cast.felix.pk).update(is_active=False, left_at=world.cast.felix.created_at)
-    assert client.get(reverse("patients:patients")).status_code == 302
+def test_a_closed_door_is_audited(world: World) -> None:
+    """Somebody else's record answers 404 like one that is not there, and leaves the id that was tried."""
+    path = reverse("sessions:portal_visit", kwargs={"appointment_id": world.records["appointment_id"]})
+    assert world.client(world.cast.quinn_user).get(path).status_code == 404
+    row = AuditEvent.objects.filter(verb="permission.refused").latest("id")
+    assert row.actor_id == world.cast.quinn_user.pk
+    assert row.details["appointment_id"] == str(world.records["appointment_id"])
+
+
+def test_a_leaver_is_out_at_once(world: World) -> None:
+    client, page = world.client(world.cast.felix), reverse("patients:patients")
+    assert client.get(page).status_code == 200
+    with transaction.atomic():
+        User.objects.filter(pk=world.cast.felix.pk).update(is_active=False, left_at=world.cast.felix.created_at)
+        assert client.get(page).status_code == 302
+        transaction.set_rollback(True)

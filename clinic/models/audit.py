@@ -5,8 +5,9 @@ and never a sentence about a patient. Triggers in the migrations and the rights 
 them as they were written.
 """
 
-from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex, OpClass
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 from django.utils.translation import gettext_lazy as _
 
 from .record import new_id
@@ -46,6 +47,12 @@ class AuditEvent(models.Model):
             models.Index(fields=["verb", "-id"], name="audit_by_verb"),
             # Serves one day's rows; rows come in order of time, so a block range index is small and free to keep.
             BrinIndex(fields=["at"], name="audit_by_moment"),
+            # Serves "who saw this patient": the lists on which somebody was shown, by the ids in them.
+            GinIndex(
+                OpClass(KeyTransform("patients", "details"), name="jsonb_path_ops"),
+                name="audit_by_listed_patient",
+                condition=models.Q(verb="list.read"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,10 +7,11 @@ Patients sign in with a ``User`` too, but they are no members of anything; the p
 import uuid
 from collections.abc import Iterator
 from datetime import date, datetime
+from typing import ClassVar
 
 import pghistory
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -49,11 +50,8 @@ class UserQuerySet(models.QuerySet["User"]):
             memberships = memberships.filter(role__in=roles)
         return self.filter(is_active=True, id__in=memberships.values("user_id"))
 
-
-class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  # django-stubs cannot type from_queryset bases
-    """Django and allauth ask the manager for a user by its natural key; nothing else is added."""
-
     def get_by_natural_key(self, username: str | None) -> "User":
+        """Return the user of a sign-in address; Django's own backends ask it by this name."""
         return self.get(email=(username or "").lower())
 
 
@@ -78,9 +76,9 @@ class User(AbstractBaseUser):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = ["name"]
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
-    objects = UserManager()
+    objects = UserQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -100,7 +98,7 @@ class User(AbstractBaseUser):
         for secret in settings.SECRET_KEY_FALLBACKS:
             yield self._session_hash(secret)
 
-    def _session_hash(self, secret: str | None) -> str:
+    def _session_hash(self, secret: str | bytes | None) -> str:
         text = f"{self.password}:{self.session_epoch}"
         return salted_hmac("clinic.User.session", text, secret=secret, algorithm="sha256").hexdigest()
 

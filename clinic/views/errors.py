@@ -1,11 +1,13 @@
 """The pages for what went wrong. Each says a sentence and a way on; none says what exists and what does not."""
 
+from uuid import UUID
+
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from clinic import audit
+from clinic import audit, clock
 from clinic.models import Outcome, User
 
 
@@ -19,21 +21,37 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def not_permitted(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Return the 403 page and leave an audit row: somebody tried a door that is not theirs."""
-    user = request.user if isinstance(getattr(request, "user", None), User) else None
-    match = request.resolver_match
-    audit.record(
-        user, audit.Verb.PERMISSION_REFUSED, None, now=request.now, outcome=Outcome.REFUSED,  # type: ignore[attr-defined]
-        details={"page": match.view_name if match else "", "method": request.method},
-    )  # fmt: skip
+    """Return the 403 page and leave an audit row: somebody tried what is not theirs to do."""
+    _audit_refusal(request)
     sentence = str(exception) if isinstance(exception, PermissionDenied) and str(exception) else ""
     return _page(request, 403, sentence or _("Your role does not include this. Ask a manager if it should."))
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Return the 404 page; the same one for "not there" and "not yours"."""
+    """Return the 404 page; the same one for "not there" and "not yours".
+
+    When somebody who is signed in asked for a record by its id, the try is audited: a door was closed to them.
+    """
+    match = request.resolver_match
+    if match is not None and match.kwargs and isinstance(getattr(request, "user", None), User):
+        _audit_refusal(request)
     return _page(
         request, 404, _("There is nothing here that you can open. It may have moved, or it is not yours to see.")
+    )
+
+
+def _audit_refusal(request: HttpRequest) -> None:
+    """Write who tried which page of ours on which record. Ids only: a token or anything else in a path is a secret."""
+    user = getattr(request, "user", None)
+    match = request.resolver_match
+    ids = {name: str(value) for name, value in (match.kwargs if match else {}).items() if isinstance(value, UUID)}
+    audit.record(
+        user if isinstance(user, User) else None,
+        audit.Verb.PERMISSION_REFUSED,
+        None,
+        now=getattr(request, "now", None) or clock.now(),
+        outcome=Outcome.REFUSED,
+        details={"page": match.view_name if match else "", "method": request.method, **ids},
     )
 
 
