@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q
+from django.db.models.functions import Collate
 
 from patients.duplicates import Facts, Match, compare
 from patients.models import Patient
@@ -88,7 +90,11 @@ def _by_name(rows: PatientQuerySet, text: str) -> Found:
     key = fold(text)
     if not key:
         return Found([])
-    starting = list(rows.filter(search_key__startswith=key).order_by("search_key", "id")[: LIMIT + 1])
+    in_index_order = (Collate("search_key", "C"), "id")
+    starting = list(rows.filter(search_key__startswith=key).order_by(*in_index_order)[: LIMIT + 1])
+    if len(key) == 1:
+        # Half of everybody has that letter somewhere; the beginnings are what is meant.
+        return Found(starting[:LIMIT], has_more=len(starting) > LIMIT)
     anywhere = Q()
     for word in key.split()[:6]:
         # Two letters make no trigram of their own; at the beginning of a word they do.
@@ -112,7 +118,9 @@ def _nearest(rows: PatientQuerySet, key: str) -> Found:
         with transaction.atomic():
             _set("statement_timeout", NEAREST_TIMEOUT)
             _set("pg_trgm.word_similarity_threshold", NEAREST_THRESHOLD)
-            found = list(rows.filter(search_key__trigram_word_similar=key).order_by("search_key", "id")[:LIMIT])
+            alike = rows.filter(search_key__trigram_word_similar=key)
+            nearness = TrigramWordSimilarity(key, "search_key")
+            found = list(alike.annotate(nearness=nearness).order_by("-nearness", "search_key", "id")[:LIMIT])
             _set("statement_timeout", before)
     except OperationalError as error:
         if getattr(error.__cause__, "pgcode", "") != "57014":  # query_canceled

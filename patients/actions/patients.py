@@ -446,9 +446,11 @@ def invite_to_portal(*, by: User, patient: Patient, now: datetime) -> PortalInvi
 
 
 def _address_must_be_free(patient: Patient, email: str, now: datetime) -> None:
-    other_user = User.objects.filter(email=email.lower()).exclude(pk=patient.portal_user_id).exists()
+    others = User.objects.filter(email=email.lower())
+    if patient.portal_user_id is not None:
+        others = others.exclude(pk=patient.portal_user_id)
     other_invited = PortalInvitation.objects.open(now).filter(email=email).exclude(patient=patient).exists()
-    if other_user or other_invited:
+    if others.exists() or other_invited:
         raise AddressIsSomebodyElses
 
 

@@ -25,6 +25,7 @@ class BirthDateField(forms.CharField):
         kwargs.setdefault("label", _("Birth date"))
         kwargs.setdefault("help_text", _("For example 5/17/1984 or 1984-05-17."))
         kwargs.setdefault("max_length", 30)
+        kwargs.setdefault("error_messages", {"required": _("Enter the birth date.")})
         kwargs.setdefault(
             "widget",
             forms.TextInput(attrs={"class": "field-short", "autocomplete": "off", "placeholder": _("5/17/1984")}),

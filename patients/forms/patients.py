@@ -69,8 +69,9 @@ class _IdentityForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("phone",):
-            self.fields[name].widget.attrs["autocomplete"] = "off"
+        self.fields["phone"].widget.attrs["autocomplete"] = "off"
+        self.fields["given_name"].error_messages["required"] = _("Enter the first name.")
+        self.fields["family_name"].error_messages["required"] = _("Enter the last name.")
 
     def clean_sex_at_birth(self) -> str:
         return self.cleaned_data["sex_at_birth"] or Patient.Sex.UNKNOWN

@@ -47,7 +47,10 @@ class PreferencesForm(forms.Form):
     def rows(self) -> list[dict[str, Any]]:
         """Return the questions as a table: one row a kind of letter, one field a channel."""
         return [
-            {"label": category.label, "fields": [self[_name(category, channel)] for channel in Channel]}
+            {
+                "label": category.label,
+                "answers": [(channel.label, self[_name(category, channel)]) for channel in Channel],
+            }
             for category in ASKED_CATEGORIES
         ]
 

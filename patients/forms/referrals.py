@@ -16,6 +16,13 @@ from .fields import LongText, PhoneField, spoken
 class _AskForm(forms.Form):
     """The facts of an enquiry. The order is the order in which people say them."""
 
+    MISSING = {
+        "given_name": _("Enter the first name."),
+        "family_name": _("Enter the last name."),
+        "location": _("Choose a location."),
+        "reach_by": _("Choose by e-mail or by phone."),
+    }
+
     entry_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
     location = forms.ChoiceField(label=_("Where would you like to come?"), widget=forms.RadioSelect)
     given_name = forms.CharField(
@@ -37,6 +44,8 @@ class _AskForm(forms.Form):
 
     def __init__(self, *args: Any, locations: Iterable[Location], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name, sentence in self.MISSING.items():
+            self.fields[name].error_messages["required"] = sentence
         self.locations = {str(place.pk): place for place in locations}
         choices = [(key, f"{place.name} · {place.street}") for key, place in self.locations.items()]
         self.fields["location"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
@@ -65,6 +74,10 @@ class EnquireForm(_AskForm):
         required=False,
     )
     website = forms.CharField(required=False, max_length=200)
+
+    field_order = (
+        "entry_key", "given_name", "family_name", "reach_by", "email", "phone", "location", "message", "agrees_to_email",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -5,7 +5,6 @@ from datetime import date, datetime
 from typing import Any
 
 from django.apps import apps
-from django.db import models
 from django.utils.translation import gettext as _
 
 from clinic import localtime
@@ -32,7 +31,7 @@ def changes_since(patient: Patient, version: int) -> list[dict[str, Any]]:
     return [item for item in _told(events, patient) if not item["is_first"]]
 
 
-def _events(patient: Patient) -> "models.QuerySet[Any]":
+def _events(patient: Patient) -> Any:
     model = apps.get_model("patients", "PatientEvent")
     return model.objects.filter(pgh_obj_id=patient.pk).select_related("pgh_context").order_by("-pgh_id")
 

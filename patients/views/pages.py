@@ -24,7 +24,8 @@ LIFE_PILLS = {
     LifeState.ACTIVE: "confirmed",
     LifeState.PAUSED: "due",
     LifeState.DISCHARGED: "done",
-    LifeState.DECEASED: "cancelled",
+    # Neither a cross nor a stroke through the word.
+    LifeState.DECEASED: "not_assessed",
 }
 
 

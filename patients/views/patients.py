@@ -30,6 +30,7 @@ from patients.models import (
     CareTeamMember,
     Contact,
     ContactPreference,
+    LifeState,
     Patient,
     PortalInvitation,
     Referral,
@@ -86,7 +87,7 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         "patient": found,
         "age": found.age_on(localtime.day_of(now, tz)),
         "born": birth_text(found.birth_date),
-        "pill": LIFE_PILLS[found.life_state],
+        "pill": LIFE_PILLS[LifeState(found.life_state)],
         "life_since": localtime.day_text(localtime.day_of(found.life_state_since, tz)),
         "contacts": list(Contact.objects.filter(patient=found, ended_at=None).order_by("name", "id")),
         "preferences": _agreed(found),
@@ -227,8 +228,9 @@ def edit_patient(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
         except actions.ChangedMeanwhile as refusal:
             meanwhile = changes_since(found, version)
             # Saving again after reading what changed is the editor's decision.
-            form.data = form.data.copy()
-            form.data["version"] = str(Patient.objects.get(pk=found.pk).version)
+            typed = request.POST.copy()
+            typed["version"] = str(Patient.objects.get(pk=found.pk).version)
+            form.data = typed
             form.add_error(None, str(refusal))
         except Refused as refusal:
             form.add_error(None, str(refusal))

@@ -16,6 +16,8 @@ from patients.forms.portal import AskAddressChangeForm
 from patients.forms.preferences import PortalPreferencesForm
 from patients.models import AddressChange, ContactPreference, Patient
 
+from .pages import birth_text
+
 
 @portal_view(methods=GET)
 def portal_me(request: PortalRequest) -> HttpResponse:
@@ -28,7 +30,7 @@ def _own(patient: Patient) -> dict[str, Any]:
     wish = AddressChange.objects.open().filter(patient=patient).first()
     return {
         "patient": patient,
-        "born": localtime.long_day_text(patient.birth_date),
+        "born": birth_text(patient.birth_date),
         "phone": patient.phone.as_national if patient.phone else "",
         "wish": wish,
         "wished": localtime.moment_text(wish.asked_at, patient.tz) if wish else "",

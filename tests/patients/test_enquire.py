@@ -53,7 +53,8 @@ class TestEnquire:
     @pytest.mark.parametrize(
         ("change", "sentence"),
         [
-            ({"given_name": ""}, "This field is required"),
+            ({"given_name": ""}, "Enter the first name."),
+            ({"location": ""}, "Choose a location."),
             ({"email": "", "reach_by": "email"}, "Enter an e-mail, or choose to be called instead."),
             ({"reach_by": "phone"}, "Enter a phone, or choose to be written to instead."),
             ({"phone": "12"}, "Enter a phone with its area code"),

@@ -156,7 +156,7 @@ class TestRegister:
     @pytest.mark.parametrize(
         ("change", "sentence"),
         [
-            ({"birth_date": ""}, "This field is required"),
+            ({"birth_date": ""}, "Enter the birth date."),
             ({"birth_date": "5/17/84"}, "year in four digits"),
             ({"birth_date": "1/1/2099"}, "in the future"),
             ({"email": ""}, "Enter a phone or an e-mail"),
