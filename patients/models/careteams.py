@@ -102,6 +102,8 @@ class BreakGlass(Record):
             # Serve the privacy officer's two lists, newest first, by keyset.
             models.Index(fields=["-started_at", "-id"], condition=Q(reviewed_at=None), name="break_glass_to_review"),
             models.Index(fields=["-started_at", "-id"], name="break_glass_by_start"),
+            # Serves the patient's page: the last openings of one chart.
+            models.Index(fields=["patient", "-started_at"], name="break_glass_by_patient"),
         ]
 
     def __str__(self) -> str:

@@ -110,7 +110,25 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         "chart_is_open": may_read_charts and (is_on_team or grant is not None),
         "may_break_glass": not is_on_team and grant is None and holds(request.user, Permission.BREAK_GLASS, where),
         "open_until": localtime.moment_text(grant.expires_at, tz) if grant else "",
+        "openings": _openings(found)
+        if (is_on_team and may_read_charts) or holds(request.user, Permission.BREAK_GLASS_REVIEW, where)
+        else [],
     }
+
+
+def _openings(found: Patient) -> list[dict[str, Any]]:
+    """Return the last emergency openings of the chart, for the care team that was told of them."""
+    rows = BreakGlass.objects.filter(patient=found).select_related("user").order_by("-started_at", "-id")[:5]
+    return [
+        {
+            "who": row.user.name,
+            "when": localtime.moment_text(row.started_at, found.home_location.tz),
+            "reason": row.get_reason_display(),
+            "text": row.reason_text,
+            "finding": row.get_finding_display(),
+        }
+        for row in rows
+    ]
 
 
 def _agreed(found: Patient) -> list[dict[str, Any]]:

@@ -190,6 +190,13 @@ class TestBreakGlass:
             signed_in(cast.omar).post(address, {"reason": "cover", "reason_text": "I am curious."}).status_code == 404
         )
 
+    def test_the_team_reads_why_and_the_desk_does_not(self, cast: Cast, signed_in: SignedIn) -> None:
+        break_glass(cast, cast.tess, cast.pat)
+        address = reverse("patients:patient", args=[cast.pat.pk])
+        for person, reads in ((cast.theo, True), (cast.petra, True), (cast.frida, False), (cast.milo, False)):
+            words = signed_in(person).get(address).content.decode()
+            assert ("Theo is away and Quinn called." in words) is reads, person
+
     def test_the_chart_is_not_there_until_then(self, cast: Cast, signed_in: SignedIn, now: object) -> None:
         from django.http import Http404
 

@@ -54,6 +54,20 @@ class TestJoin:
         assert client.get(reverse("patients:portal_me")).status_code == 302
         assert "_auth_user_id" not in client.session
 
+    def test_the_code_from_the_mailbox_opens_the_portal(self, link: str) -> None:
+        client = Client()
+        client.post(link, {"birth_date": "2/28/1990"})
+        address = client.get(reverse("patients:joined")).context["address"]
+        asked = client.post(reverse("account_request_login_code"), {"email": address})
+        assert asked.headers["Location"] == reverse("account_confirm_login_code")
+        letter = OutboundMessage.objects.get(kind="sign_in_code")
+        assert letter.address == "mei@post.example"
+        code = json.loads(keyring.unseal(letter.secret))["code"]
+        client.post(reverse("account_confirm_login_code"), {"code": code})
+        page = client.get(reverse("patients:portal_me"))
+        assert page.status_code == 200
+        assert "Mei Lindqvist" in page.content.decode()
+
     def test_nobody_else_is_shown_the_address(self, link: str) -> None:
         Client().post(link, {"birth_date": "2/28/1990"})
         assert Client().get(reverse("patients:joined")).headers["Location"] == reverse("account_login")
