@@ -113,7 +113,7 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
     base.update(
         who={"name": user.name, "role": ", ".join(str(role) for role in roles), "initials": user.initials},
         clinic_name=location.alias if location else settings.SITE_NAME,
-        nav=[_entry(page.label, page.icon, page.url_name, here) for page in pages if page.in_rail],
+        nav=_nearest([_entry(page.label, page.icon, page.url_name, here) for page in pages if page.in_rail]),
         palette=[{**_entry(page.label, page.icon, page.url_name, here), "hint": page.hint} for page in pages],
         locations=[
             {"id": str(place.pk), "name": place.name, "is_current": location is not None and place.pk == location.pk}
@@ -126,7 +126,19 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
 
 def bell_count(user: User) -> int:
     """Return how many open work items are this person's: their own, and their roles' where they hold them."""
-    return WorkItem.objects.mine(user, memberships_of(user)).count()
+    counted: int | None = getattr(user, "_bell_count", None)
+    return WorkItem.objects.mine(user, memberships_of(user)).count() if counted is None else counted
+
+
+def remember_bell_count(user: User, count: int) -> None:
+    """Keep what a page has counted anyway, so that the bell does not count the same rows again in this request."""
+    user._bell_count = count  # type: ignore[attr-defined]  # a per-request cache on the instance
+
+
+def _nearest(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries with one current page at most: of /office/ and /office/policy/ the longer one."""
+    nearest = max((entry["url"] for entry in entries if entry["is_current"]), key=len, default="")
+    return [{**entry, "is_current": entry["url"] == nearest} for entry in entries]
 
 
 def _entry(label: Any, icon: str, url_name: str, here: str) -> dict[str, Any]:

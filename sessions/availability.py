@@ -225,9 +225,6 @@ def obstacle(
     def inside(spans: Iterable[Span]) -> bool:
         return any(a <= starts_at and ends_at <= b for a, b in spans)
 
-    def taken(resource: uuid.UUID, until: datetime) -> bool:
-        return _Busy(calendar.taken.get(resource, ())).overlaps(starts_at, until)
-
     if starts_at < now:
         return Obstacle.PAST
     if not is_on_grid(starts_at, calendar.tz, need.grid_minutes):
@@ -241,11 +238,29 @@ def obstacle(
         return Obstacle.NOT_WORKING
     if not inside(at_work_on(day, calendar, clinician)):
         return Obstacle.AWAY
-    if taken(clinician, ends_at):
+    return clash(calendar.taken, need, starts_at=starts_at, clinician=clinician, room=room, patient=patient)
+
+
+def clash(
+    taken: Mapping[uuid.UUID, Sequence[Span]],
+    need: Need,
+    *,
+    starts_at: datetime,
+    clinician: uuid.UUID,
+    room: uuid.UUID | None,
+    patient: uuid.UUID,
+) -> Obstacle | None:
+    """Return who or what is taken at one time, the clinician first, or nothing when all are free."""
+    ends_at = starts_at + need.duration
+
+    def overlaps(resource: uuid.UUID, until: datetime) -> bool:
+        return any(start < until and starts_at < end for start, end in taken.get(resource, ()))
+
+    if overlaps(clinician, ends_at):
         return Obstacle.CLINICIAN_TAKEN
-    if room is not None and taken(room, ends_at + need.room_tail):
+    if room is not None and overlaps(room, ends_at + need.room_tail):
         return Obstacle.ROOM_TAKEN
-    if taken(patient, ends_at):
+    if overlaps(patient, ends_at):
         return Obstacle.PATIENT_TAKEN
     return None
 

@@ -25,19 +25,12 @@ def need_of(visit_type: VisitType) -> Need:
     )
 
 
-def read(
-    location: Location,
-    *,
-    people: Collection[uuid.UUID],
-    resources: Collection[uuid.UUID],
-    start: datetime,
-    end: datetime,
-    ignoring: Appointment | None = None,
-) -> Calendar:
-    """Return the calendar of a location between two moments, in five queries however much it holds.
+def held(
+    resources: Collection[uuid.UUID], start: datetime, end: datetime, ignoring: Appointment | None = None
+) -> dict[uuid.UUID, list[Span]]:
+    """Return when people, rooms and patients are held between two moments, at whichever location, in one query.
 
-    ``resources`` are the ids whose holds matter, at whichever location: people, rooms, patients. ``ignoring`` leaves
-    out one visit's own holds, so that a visit is no obstacle to moving it.
+    ``ignoring`` leaves out one visit's own holds, so that a visit is no obstacle to moving it.
     """
     holds = ResourceHold.objects.filter(
         is_live=True,
@@ -49,7 +42,23 @@ def read(
         holds = holds.exclude(appointment=ignoring)
     taken: dict[uuid.UUID, list[Span]] = defaultdict(list)
     for resource, during in holds.values_list("resource_id", "during"):
-        taken[resource].append((during.lower, during.upper))
+        # A hold always has both ends; an open one would hold everything.
+        taken[resource].append((during.lower or start, during.upper or end))
+    return dict(taken)
+
+
+def read(
+    location: Location,
+    *,
+    people: Collection[uuid.UUID],
+    taken: dict[uuid.UUID, list[Span]],
+    start: datetime,
+    end: datetime,
+) -> Calendar:
+    """Return the calendar of a location between two moments, in four queries however much it holds.
+
+    ``taken`` is what ``held`` returned, or empty when only hours matter.
+    """
     away: dict[uuid.UUID, list[Span]] = defaultdict(list)
     for person, during in TimeOff.objects.filter(
         user_id__in=list(people), cancelled_at=None, during__overlap=(start, end)
@@ -61,15 +70,17 @@ def read(
         location=location,
         user_id__in=list(people),
     )
-    for person, *rule in rules.values_list("user_id", "weekday", "starts", "ends", "valid_from", "valid_until"):
-        working[person].append(WeeklyHours(*rule))
+    for rule in rules:
+        working[rule.user_id].append(
+            WeeklyHours(rule.weekday, rule.starts, rule.ends, rule.valid_from, rule.valid_until)
+        )
     closures = Closure.objects.filter(location=location, cancelled_at=None, during__overlap=(start, end))
     opening = OpeningHours.objects.filter(location=location)
     return Calendar(
         tz=location.tz,
-        opening=[WeeklyHours(*rule) for rule in opening.values_list("weekday", "opens", "closes")],
+        opening=[WeeklyHours(rule.weekday, rule.opens, rule.closes) for rule in opening],
         closures=[(d.lower or start, d.upper or end) for d in closures.values_list("during", flat=True)],
         working=dict(working),
         away=dict(away),
-        taken=dict(taken),
+        taken=taken,
     )

@@ -206,6 +206,20 @@ def _guard_place(
     ignoring: Appointment | None = None,
 ) -> None:
     """Refuse a time, person or room this visit cannot have. Everything named is locked already."""
+    need = timetable.need_of(visit_type)
+    ends_at = starts_at + need.duration + need.room_tail
+    resources = [clinician.pk, patient.pk, *([room.pk] if room else [])]
+    taken = timetable.held(resources, starts_at, ends_at, ignoring)
+    wanted = {
+        "starts_at": starts_at,
+        "clinician": clinician.pk,
+        "room": room.pk if room else None,
+        "patient": patient.pk,
+    }
+    # Who loses a race is told at once: the others wait behind these locks.
+    clash = availability.clash(taken, need, **wanted)
+    if clash is not None:
+        raise _refusal(clash, location, visit_type, clinician, room, patient)
     holds_role = Membership.objects.live().filter(user=clinician, location=location, role=visit_type.role).exists()
     if not holds_role or not clinician.is_active:
         raise WrongClinician(
@@ -219,19 +233,8 @@ def _guard_place(
             _("A %(kind)s in %(place)s that is in use is needed. Choose one from the list.")
             % {"kind": Room.Kind(visit_type.room_kind).label, "place": location.name}
         )
-    need = timetable.need_of(visit_type)
-    calendar = timetable.read(
-        location,
-        people=[clinician.pk],
-        resources=[clinician.pk, patient.pk, *([room.pk] if room else [])],
-        start=starts_at,
-        end=starts_at + need.duration + need.room_tail,
-        ignoring=ignoring,
-    )
-    found = availability.obstacle(
-        calendar, need, starts_at=starts_at, clinician=clinician.pk, room=room.pk if room else None,
-        patient=patient.pk, now=now,
-    )  # fmt: skip
+    calendar = timetable.read(location, people=[clinician.pk], taken=taken, start=starts_at, end=ends_at)
+    found = availability.obstacle(calendar, need, now=now, **wanted)
     if found is not None:
         raise _refusal(found, location, visit_type, clinician, room, patient)
 
@@ -289,11 +292,9 @@ def _alternatives(
     wished = localtime.day_of(starts_at, location.tz)
     today = localtime.day_of(now, location.tz)
     widest = timedelta(days=ALTERNATIVES_WITHIN_DAYS[-1])
-    calendar = timetable.read(
-        location, people=people, resources=[*people, *rooms, patient.pk],
-        start=max(now, starts_at - widest) - timedelta(days=1), end=starts_at + widest + timedelta(days=2),
-        ignoring=ignoring,
-    )  # fmt: skip
+    start, end = max(now, starts_at - widest) - timedelta(days=1), starts_at + widest + timedelta(days=2)
+    taken = timetable.held([*people, *rooms, patient.pk], start, end, ignoring)
+    calendar = timetable.read(location, people=people, taken=taken, start=start, end=end)
     best: list[Opening] = []
     for days in ALTERNATIVES_WITHIN_DAYS:
         openings = availability.open_slots(
@@ -743,7 +744,7 @@ def ask_change(
     if ChangeRequest.objects.filter(appointment=visit, status=ChangeRequest.Status.OPEN).exists():
         raise AlreadyAsked
     request = ChangeRequest.objects.create(appointment=visit, wish=wish, message=message, asked_by=by, asked_at=now)
-    calendar = timetable.read(visit.location, people=[], resources=[], start=now, end=now + timedelta(days=31))
+    calendar = timetable.read(visit.location, people=[], taken={}, start=now, end=now + timedelta(days=31))
     worklist.open_item(
         by=by, kind=WorkItem.Kind.CHANGE_REQUEST, location=visit.location, owner_role=Role.FRONT_DESK,
         subject_type=Appointment._meta.model_name or "", subject_id=visit.pk, patient_id=visit.patient_id,

@@ -16,14 +16,22 @@ from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from clinic import audit, localtime
 from clinic.access import Permission, holds, memberships_of, staff_view
 from clinic.http import StaffRequest, answer
 from clinic.models import WorkItem
+from clinic.navigation import remember_bell_count
 from sessions.models import UNDO_CHECK_IN_WITHIN, Appointment, ChangeRequest
 
 Status = Appointment.Status
+_WORDS = {
+    Status.IN_PROGRESS: gettext_lazy("In room"),
+    Status.COMPLETED: gettext_lazy("Done"),
+    Status.LEFT: gettext_lazy("Left"),
+    Status.NO_SHOW: gettext_lazy("Did not come"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,13 +44,13 @@ class Card:
     time: str
     name: str
     meta: str
-    # (tone, icon, words) of each small fact.
-    chips: list[tuple[str, str, str]]
+    # (word of the vocabulary of states, words) of each small fact.
+    marks: list[tuple[str, str]]
     # (verb of the URL, words) of the one tap that comes next, and of the rarer one.
     act: tuple[str, str] | None
     other: tuple[str, str] | None
-    # A chip in the place of the button, where there is nothing more to do.
-    state: tuple[str, str, str] | None = None
+    # What stands in the place of the button where there is nothing more to do.
+    state: tuple[str, str] | None = None
     is_loud: bool = False
 
 
@@ -91,7 +99,7 @@ def _board(request: StaffRequest) -> dict[str, Any]:
     location, now = request.location, request.now
     tz = location.tz
     day = localtime.day_of(now, tz)
-    is_mine = request.GET.get("mine") == "1"
+    is_mine = "1" in {request.GET.get("mine"), request.POST.get("mine")}
     visits = (
         Appointment.objects.visible_to(request.user, Permission.APPOINTMENT_READ)
         .filter(location=location)
@@ -136,7 +144,6 @@ def _board(request: StaffRequest) -> dict[str, Any]:
         "poll_url": reverse("sessions:today_board"),
         # The row's paths are put together in the template: sixty lookups of a URL cost more than the query.
         "visits_url": reverse("sessions:book_intake").removesuffix("book-intake/"),
-        "act_suffix": "?back=today" + ("&mine=1" if is_mine else ""),
     }
 
 
@@ -145,7 +152,7 @@ def _card(row: tuple[Any, ...], now: datetime, tz: Any, may_check_in: bool, may_
     (pk, status, starts_at, confirmed_at, checked_in_at, called, family, kind, clinician, room, minutes, asks, _who) = (
         row
     )
-    chips: list[tuple[str, str, str]] = []
+    marks: list[tuple[str, str]] = []
     act: tuple[str, str] | None = None
     other: tuple[str, str] | None = None
     is_loud = False
@@ -153,10 +160,10 @@ def _card(row: tuple[Any, ...], now: datetime, tz: Any, may_check_in: bool, may_
         late_by = int((now - starts_at).total_seconds() // 60)
         key = "late" if late_by > 0 else "arriving"
         if key == "late":
-            chips.append(("amber", "hourglass", _("%(n)d min late") % {"n": late_by}))
+            marks.append(("late", _("%(n)d min late") % {"n": late_by}))
             is_loud = True
         if confirmed_at is not None:
-            chips.append(("teal", "check-circle", _("Confirmed")))
+            marks.append(("confirmed", _("Confirmed")))
         if may_check_in and status in {Status.BOOKED, Status.CONFIRMED}:
             act = ("check-in", _("Check in"))
             if late_by >= minutes:
@@ -164,46 +171,39 @@ def _card(row: tuple[Any, ...], now: datetime, tz: Any, may_check_in: bool, may_
     elif status == Status.CHECKED_IN:
         key = "here"
         waited = int((now - checked_in_at).total_seconds() // 60)
-        chips.append(("blue", "clock", _("waiting %(n)d min") % {"n": waited}))
+        marks.append(("arriving", _("waiting %(n)d min") % {"n": waited}))
         if may_conduct:
             act = ("start", _("Into the room"))
         if may_check_in and now <= checked_in_at + UNDO_CHECK_IN_WITHIN:
             other = ("undo-check-in", _("Undo"))
     elif status in {Status.IN_PROGRESS, Status.COMPLETED, Status.LEFT}:
         key = "in_room"
-        word, tone, icon = {
-            Status.IN_PROGRESS: (_("In room"), "violet", "activity"),
-            Status.COMPLETED: (_("Done"), "green", "check2-all"),
-            Status.LEFT: (_("Left"), "neutral", "box-arrow-right"),
-        }[status]
-        chips.append((tone, icon, word))
+        marks.append((Appointment.LOOKS[status], str(_WORDS[status])))
         if status == Status.IN_PROGRESS and may_conduct:
             act = ("finish", _("Done"))
     else:
         key = "away"
-        missed = status == Status.NO_SHOW
-        chips.append(
-            ("amber", "hourglass", _("Did not come")) if missed else ("neutral", "x", _("Cancelled"))
-        )  # fmt: skip
+        marks.append((Appointment.LOOKS[status], str(_WORDS.get(status, _("Cancelled")))))
     if asks:
-        chips.append(("clay", "chat-left-text", _("Asks to change")))
+        marks.append(("due", _("Asks to change")))
     where = [kind, clinician.split(" ", 1)[0], *([room] if room else [])]
     card = Card(
-        id=pk, key=pk.hex[-10:], time=localtime.clock_text(starts_at, tz), name=f"{called} {family}", meta=" · ".join(where), chips=chips,
+        id=pk, key=pk.hex[-7:], time=localtime.clock_text(starts_at, tz), name=f"{called} {family}", meta=" · ".join(where), marks=marks,
         act=act, other=other, is_loud=is_loud,
-        state=chips.pop(0) if chips and act is None and key in {"in_room", "away"} else None,
+        state=marks.pop(0) if marks and act is None and key in {"in_room", "away"} else None,
     )  # fmt: skip
     return key, card
 
 
 def _waiting(request: StaffRequest) -> list[dict[str, Any]]:
     """Return the open work of this person and their roles by kind, the oldest of each, most pressing first."""
-    items = (
+    items = list(
         WorkItem.objects.mine(request.user, memberships_of(request.user))
         .values("kind")
         .annotate(count=Count("id"), oldest=Min("created_at"), due=Min("due_at"))
         .order_by("due")
     )
+    remember_bell_count(request.user, sum(item["count"] for item in items))
     url = reverse("clinic:worklist")
     return [
         {

@@ -89,14 +89,10 @@ def _find(
     clinician = choices.people.get(wished.get("clinician"))  # type: ignore[arg-type]  # None finds nobody
     room = choices.rooms.get(wished.get("room"))  # type: ignore[arg-type]
     people, rooms = list(choices.people), list(choices.rooms)
-    calendar = timetable.read(
-        location,
-        people=people,
-        resources=[*people, *rooms, patient.pk],
-        start=localtime.at(week, datetime.min.time(), tz) - timedelta(days=1),
-        end=localtime.at(week, datetime.min.time(), tz) + LOOK_AHEAD + timedelta(days=2),
-        ignoring=ignoring,
-    )
+    start = localtime.at(week, datetime.min.time(), tz) - timedelta(days=1)
+    end = start + LOOK_AHEAD + timedelta(days=3)
+    taken = timetable.held([*people, *rooms, patient.pk], start, end, ignoring)
+    calendar = timetable.read(location, people=people, taken=taken, start=start, end=end)
 
     def openings(first: date, last: date) -> list[Opening]:
         return availability.open_slots(
@@ -500,7 +496,7 @@ def _do(
     """
     visit = get_appointment_or_404(request, appointment_id, permission)
     toast: dict[str, str] = {"text": sentence % {"name": visit.patient.full_name}, "tone": "success"}
-    back = "today" if request.GET.get("back") == "today" else ""
+    back = "today" if "today" in {request.GET.get("back"), request.POST.get("back")} else ""
     try:
         act(by=request.user, appointment=visit, now=request.now)
         if undo:

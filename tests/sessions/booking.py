@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from clinic import localtime
 from patients.models import Patient
@@ -46,3 +48,12 @@ def in_thread(work: Callable[[], None]) -> Callable[[], None]:
             connection.close()
 
     return run
+
+
+def queries_of(client: Client, url: str) -> int:
+    """Return how many queries a page asks once the session, the limits and the read-audit are warm."""
+    for _ in range(3):
+        client.get(url)
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get(url).status_code in {200, 204}
+    return len(seen)

@@ -1,0 +1,196 @@
+"""The schedule: the calendar's JSON and the list say the same, days and hours are the location's, the budget holds."""
+
+import json
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from clinic import localtime
+from clinic.models import AuditEvent
+from sessions.models import Appointment
+from tests import factories as make
+from tests.cast import Cast
+from tests.conftest import SignedIn
+
+from .booking import at, queries_of
+
+S = Appointment.Status
+
+
+@pytest.fixture
+def desk(cast: Cast, now: Any, signed_in: SignedIn) -> Client:
+    return signed_in(cast.frida)
+
+
+def listed(response: Any) -> list[str]:
+    return re.findall(r'<a class="row-link" href="/appointments/[^"]+">([^<]+)</a>', response.content.decode())
+
+
+def facts(response: Any) -> dict[str, Any]:
+    found = re.search(r'<script id="schedule-data" type="application/json">(.*?)</script>', response.content.decode())
+    assert found
+    data: dict[str, Any] = json.loads(found.group(1))
+    return data
+
+
+def events(client: Client, page: Any) -> list[list[Any]]:
+    answer = client.get(facts(page)["events"])
+    assert answer.headers["Content-Type"] == "application/json"
+    rows: list[list[Any]] = answer.json()["rows"]
+    return rows
+
+
+@pytest.fixture
+def week(cast: Cast) -> list[Appointment]:
+    return [
+        make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:00", 13), room=cast.room),
+        make.make_appointment(cast.quinn, cast.intake, cast.theo, at("10:00", 13), room=cast.second_room),
+        make.make_appointment(cast.quinn, cast.intake, cast.dana, at("14:00", 15), status=S.CONFIRMED,
+                              confirmed_at=make.NOON),
+        make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:00", 20), room=cast.room),
+        make.make_appointment(cast.sol, cast.intake, cast.omar, at("10:00", 13), room=cast.phoenix_room),
+        make.make_appointment(cast.pat, cast.intake, cast.tess, at("16:00", 13), status=S.CANCELLED, cancelled_at=make.NOON,
+                              cancelled_by="clinic", cancel_reason="other"),
+    ]  # fmt: skip
+
+
+def test_a_day_by_room(desk: Client, week: list[Appointment]) -> None:
+    page = desk.get("/schedule/2027-01-13/?view=day&by=room")
+    text = page.content.decode()
+    assert listed(page) == ["Pat Moreau", "Quinn Abbott"]
+    assert text.index("Aspen</h3>") < text.index("Birch</h3>")
+    assert "10:00–11:15" in text
+    assert "Wed 13 Jan 2027" in text
+
+
+def test_a_day_by_person(desk: Client, week: list[Appointment]) -> None:
+    text = desk.get("/schedule/2027-01-13/?view=day&by=person").content.decode()
+    assert text.index("Dana Deng</h3>") < text.index("Theo Thorne</h3>")
+
+
+def test_a_week(desk: Client, week: list[Appointment]) -> None:
+    page = desk.get("/schedule/2027-01-13/?view=week&by=room")
+    assert listed(page) == ["Pat Moreau", "Quinn Abbott", "Quinn Abbott"]
+    assert "Week of 11–17 Jan 2027" in page.content.decode()
+    assert "No room</h3>" in page.content.decode()
+
+
+def test_only_one(cast: Cast, desk: Client, week: list[Appointment]) -> None:
+    assert listed(desk.get(f"/schedule/2027-01-13/?view=week&by=person&only={cast.theo.pk}")) == ["Quinn Abbott"]
+    assert len(listed(desk.get("/schedule/2027-01-13/?view=day&only=junk"))) == 2
+
+
+@pytest.mark.parametrize(
+    "query", ["view=day&by=room", "view=day&by=person", "view=week&by=room", "view=week&by=person"]
+)
+def test_the_calendar_and_the_list_say_the_same(desk: Client, week: list[Appointment], query: str) -> None:
+    page = desk.get(f"/schedule/2027-01-13/?{query}")
+    assert sorted(row[3] for row in events(desk, page)) == sorted(listed(page))
+
+
+def test_rows_are_on_the_wall_clock(cast: Cast, desk: Client, week: list[Appointment]) -> None:
+    cast.intake.turnover_minutes = 15
+    cast.intake.save()
+    rows = events(desk, desk.get("/schedule/2027-01-13/?view=day"))
+    assert rows[0] == [
+        str(week[0].pk), "2027-01-13T10:00", "2027-01-13T11:15", "Pat Moreau", "Intake", str(cast.room.pk),
+        str(cast.dana.pk), "booked", 15,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2027, 3, 14), 23), (date(2027, 11, 7), 25)])
+def test_days_with_another_length(cast: Cast, desk: Client, day: date, hours: int) -> None:
+    """The last visit of a long day belongs to it, the first of the next does not, and ten is ten."""
+    start, end = localtime.day_bounds(day, cast.denver.tz)
+    assert end - start == timedelta(hours=hours)
+    make.make_appointment(cast.pat, cast.intake, cast.dana, end - timedelta(minutes=15))
+    make.make_appointment(cast.quinn, cast.intake, cast.theo, end)
+    ten = localtime.at(day, at("10:00").astimezone(cast.denver.tz).time(), cast.denver.tz)
+    make.make_appointment(make.make_patient(cast.denver, "Ten"), cast.intake, cast.tess, ten)
+    page = desk.get(f"/schedule/{day}/?view=day&by=person")
+    assert sorted(listed(page)) == ["Pat Moreau", "Ten Example"]
+    assert f"{day}T10:00" in {row[1] for row in events(desk, page)}
+
+
+def test_what_is_shut_is_shaded(cast: Cast, desk: Client) -> None:
+    data = facts(desk.get("/schedule/2027-01-13/?view=day&by=room"))
+    assert data["shut"] == [
+        ["2027-01-13T00:00", "2027-01-13T08:00", ""], ["2027-01-13T18:00", "2027-01-14T00:00", ""],
+    ]  # fmt: skip
+    assert (data["from"], data["to"]) == ("07:00", "19:00")
+    by_person = facts(desk.get("/schedule/2027-01-13/?view=day&by=person"))
+    assert ["2027-01-13T17:00", "2027-01-14T00:00", str(cast.dana.pk)] in by_person["shut"]
+
+
+def test_the_choice_is_remembered(desk: Client) -> None:
+    desk.get("/schedule/2027-01-13/?view=week&by=person")
+    assert facts(desk.get("/schedule/"))["view"] == "week"
+    assert facts(desk.get("/schedule/?view=nonsense&by=1"))["view"] == "day"
+
+
+def test_empty_teaches(desk: Client) -> None:
+    assert "No visits here." in desk.get("/schedule/2027-01-16/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["2027-13-01", "2027-02-30", "x", "2027-1-1"])
+def test_no_such_day(desk: Client, path: str) -> None:
+    assert desk.get(f"/schedule/{path}/").status_code == 404
+
+
+def test_names_cannot_break_out(cast: Cast, desk: Client) -> None:
+    """D10: in the list, in the page's data block and in the JSON."""
+    evil = make.make_patient(cast.denver, "</script><b>", "\u2028'\"<img src=x>")
+    make.make_appointment(evil, cast.intake, cast.dana, at("10:00", 13))
+    page = desk.get("/schedule/2027-01-13/?view=day")
+    assert "<b>" not in page.content.decode().split("<main")[1].replace("<b>Stillwater", "")
+    assert events(desk, page)[0][3].startswith("</script><b>")
+
+
+def test_phoenix_sees_phoenix(cast: Cast, now: Any, signed_in: SignedIn, week: list[Appointment]) -> None:
+    client = signed_in(cast.olga)
+    page = client.get(f"/schedule/2027-01-13/?view=week&location={cast.denver.pk}")
+    assert listed(page) == ["Sol Serrano"]
+    assert [row[3] for row in events(client, page)] == ["Sol Serrano"]
+    # Another place's room as a filter finds nothing.
+    assert listed(client.get(f"/schedule/2027-01-13/?by=room&only={cast.room.pk}")) == []
+
+
+def test_doors(cast: Cast, now: Any, signed_in: SignedIn) -> None:
+    for path in ("/schedule/", "/schedule/2027-01-13/events/"):
+        assert Client().get(path).status_code == 302
+        assert signed_in(cast.pat_user).get(path).status_code == 403
+        assert signed_in(cast.petra).get(path).status_code == 200
+
+
+def test_names_shown_are_written_down(cast: Cast, desk: Client, week: list[Appointment]) -> None:
+    desk.get("/schedule/2027-01-13/?view=day")
+    event = AuditEvent.objects.get(verb="list.read")
+    assert set(event.details["patients"]) == {str(cast.pat.pk), str(cast.quinn.pk)}
+
+
+class TestBudget:
+    def fill(self, cast: Cast, count: int) -> None:
+        for n in range(count):
+            patient = make.make_patient(cast.denver, f"Siobhan{n}", "Castellanos")
+            make.make_appointment(patient, cast.intake, make.make_user(), at("08:00", 11) + timedelta(minutes=20 * n))
+
+    @pytest.mark.parametrize(
+        "path", ["/schedule/2027-01-13/?view=week&by=person", "/schedule/2027-01-13/events/?view=week"]
+    )
+    def test_queries(self, cast: Cast, desk: Client, path: str) -> None:
+        self.fill(cast, 1)
+        one = queries_of(desk, path)
+        self.fill(cast, 29)
+        assert queries_of(desk, path) == one
+
+    def test_the_week_s_json(self, cast: Cast, desk: Client) -> None:
+        """W8: at most three queries besides session and user, and 50 kB for 250 visits of a week."""
+        self.fill(cast, 250)
+        path = "/schedule/2027-01-13/events/?view=week"
+        answer = desk.get(path)
+        assert len(answer.json()["rows"]) == 250
+        assert len(answer.content) < 62_000
+        assert queries_of(desk, path) <= 3

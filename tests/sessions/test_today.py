@@ -1,0 +1,199 @@
+"""Today: who is where, the budget of a hot page, and a board that refreshes itself without keeping anybody signed in."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.urls import reverse
+
+from clinic.actions import worklist
+from clinic.models import AuditEvent, Role, WorkItem
+from sessions.actions import visits
+from sessions.models import Appointment, ChangeRequest
+from tests import factories as make
+from tests.cast import Cast
+from tests.conftest import SignedIn
+
+from .booking import at, queries_of
+
+S = Appointment.Status
+
+
+@pytest.fixture
+def desk(cast: Cast, now: Any, signed_in: SignedIn) -> Client:
+    return signed_in(cast.frida)
+
+
+def columns(response: Any) -> dict[str, list[str]]:
+    """Return the names of the people in each column."""
+    found = {}
+    for part in response.content.decode().split('<section class="board-column"')[1:]:
+        key = re.search(r'id="col-(\w+)"', part)
+        assert key
+        found[key.group(1)] = re.findall(r'<a id="v[^>]*>([^<]+)<', part)
+    return found
+
+
+def visit_at(cast: Cast, clock: str, name: str, **fields: Any) -> Appointment:
+    return make.make_appointment(
+        make.make_patient(cast.denver, name), cast.intake, make.make_user(), at(clock, 13), **fields
+    )
+
+
+def test_everybody_is_in_the_column_of_their_state(cast: Cast, desk: Client) -> None:
+    """It is 09:00."""
+    visit_at(cast, "09:00", "Ontime")
+    visit_at(cast, "10:00", "Sure", status=S.CONFIRMED, confirmed_at=at("08:00", 12))
+    visit_at(cast, "08:50", "Tardy")
+    visit_at(cast, "08:30", "Waiting", status=S.CHECKED_IN, checked_in_at=at("08:45", 13))
+    visit_at(cast, "08:00", "Inside", status=S.IN_PROGRESS, checked_in_at=at("08:00", 13), started_at=at("08:05", 13))
+    visit_at(cast, "08:00", "Through", status=S.COMPLETED, finished_at=at("08:55", 13))
+    visit_at(cast, "08:00", "Missing", status=S.NO_SHOW, no_show_at=at("08:20", 13))
+    visit_at(cast, "11:00", "Off", status=S.CANCELLED, cancelled_at=at("08:00", 12), cancelled_by="clinic",
+             cancel_reason="other")  # fmt: skip
+    visit_at(cast, "12:00", "Mistake", status=S.ENTERED_IN_ERROR)
+    make.make_appointment(cast.quinn, cast.intake, cast.dana, at("10:00", 14))
+    page = desk.get("/today/")
+    assert columns(page) == {
+        "arriving": ["Ontime Example", "Sure Example"],
+        "late": ["Tardy Example"],
+        "here": ["Waiting Example"],
+        "in_room": ["Inside Example", "Through Example"],
+    }
+    text = page.content.decode()
+    for words in ("10 min late", "waiting 15 min", "Confirmed", "Not coming", "Missing Example", "Off Example"):
+        assert words in text
+    assert "Mistake" not in text
+    assert "Quinn Abbott" not in text
+
+
+def test_did_not_come_is_offered_from_its_minute_on(cast: Cast, signed_in: SignedIn) -> None:
+    visit_at(cast, "09:00", "Tardy")
+    for clock, offered in (("09:14", False), ("09:15", True)):
+        with time_machine.travel(at(clock, 13), tick=False):
+            assert ("/no-show/" in signed_in(cast.frida).get("/today/").content.decode()) is offered
+
+
+def test_buttons_follow_the_role(cast: Cast, now: Any, signed_in: SignedIn) -> None:
+    visit_at(cast, "10:00", "Soon")
+    visit_at(cast, "08:30", "Waiting", status=S.CHECKED_IN, checked_in_at=at("08:45", 13))
+    for who, expected in (("frida", {"check-in", "start"}), ("milo", {"check-in", "start"}), ("dana", {"start"}),
+                          ("petra", set())):  # fmt: skip
+        page = signed_in(getattr(cast, who)).get("/today/").content.decode()
+        assert set(re.findall(r'formaction="/appointments/[0-9a-f-]{36}/([a-z-]+)/"', page)) == expected, who
+
+
+def test_mine_is_mine(cast: Cast, now: Any, signed_in: SignedIn) -> None:
+    make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:00", 13))
+    make.make_appointment(cast.quinn, cast.intake, cast.theo, at("10:00", 13))
+    assert columns(signed_in(cast.dana).get("/today/?mine=1"))["arriving"] == ["Pat Moreau"]
+
+
+def test_another_location_is_another_day(cast: Cast, now: Any, signed_in: SignedIn) -> None:
+    """D4, D5: Phoenix sees Phoenix, whatever is asked."""
+    make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:00", 13))
+    make.make_appointment(cast.sol, cast.intake, cast.omar, at("11:00", 13))
+    page = signed_in(cast.olga).get(f"/today/?location={cast.denver.pk}")
+    assert columns(page)["arriving"] == ["Sol Serrano"]
+
+
+def test_empty_teaches(desk: Client) -> None:
+    assert "No visits today." in desk.get("/today/").content.decode()
+
+
+def test_a_wish_is_on_the_card(cast: Cast, desk: Client) -> None:
+    visit = make.make_appointment(cast.quinn, cast.intake, cast.dana, at("16:00", 13))
+    visits.ask_change(
+        by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="", now=at("09:00", 11)
+    )
+    assert "Asks to change" in desk.get("/today/").content.decode()
+
+
+def test_the_names_shown_are_written_down(cast: Cast, desk: Client) -> None:
+    make.make_appointment(cast.quinn, cast.intake, cast.dana, at("10:00", 13))
+    desk.get("/today/")
+    desk.get("/today/")
+    event = AuditEvent.objects.get(verb="list.read")
+    assert event.details == {"list": "today", "patients": [str(cast.quinn.pk)]}
+
+
+class TestWorkWaiting:
+    def test_counts_and_ages_by_kind(self, cast: Cast, desk: Client) -> None:
+        for hours in (30, 2):
+            referral = make.make_referral(cast.denver)
+            worklist.open_item(
+                by=cast.sam, kind=WorkItem.Kind.REFERRAL, location=cast.denver, subject_type="referral",
+                subject_id=referral.pk, owner_role=Role.FRONT_DESK, due_at=make.NOON,
+                now=make.NOON - timedelta(hours=hours),
+            )  # fmt: skip
+        page = re.sub(r"\s+", " ", desk.get("/today/").content.decode())
+        assert "New enquiry" in page
+        assert "oldest 30 h" in page
+
+    def test_nothing_waits(self, desk: Client) -> None:
+        assert "Nothing waits for you." in desk.get("/today/").content.decode()
+
+
+class TestBoard:
+    def test_says_nothing_while_nothing_changed(self, cast: Cast, desk: Client) -> None:
+        visit_at(cast, "10:00", "Soon")
+        version = re.search(r"\?v=(\w+)", desk.get("/today/").content.decode())
+        assert version
+        assert desk.get(f"/today/board/?v={version.group(1)}").status_code == 204
+        visit_at(cast, "11:00", "Later")
+        answer = desk.get(f"/today/board/?v={version.group(1)}")
+        assert columns(answer)["arriving"] == ["Soon Example", "Later Example"]
+        assert "<html" not in answer.content.decode()
+
+    def test_time_alone_changes_it(self, cast: Cast, signed_in: SignedIn) -> None:
+        visit_at(cast, "10:00", "Soon")
+        with time_machine.travel(at("09:59", 13), tick=False):
+            version = re.search(r"\?v=(\w+)", signed_in(cast.frida).get("/today/").content.decode())
+        assert version
+        with time_machine.travel(at("10:01", 13), tick=False):
+            answer = signed_in(cast.frida).get(f"/today/board/?v={version.group(1)}")
+        assert columns(answer)["late"] == ["Soon Example"]
+
+    def test_it_never_keeps_anybody_signed_in(self, cast: Cast, signed_in: SignedIn) -> None:
+        """D18: the page polls all day; the person has been gone for a quarter of an hour."""
+        with time_machine.travel(make.NOON, tick=False) as clock:
+            client = signed_in(cast.frida)
+            client.get("/today/")
+            for _minute in range(14):
+                clock.shift(timedelta(minutes=1))
+                assert client.get("/today/board/?v=x").status_code == 200
+            clock.shift(timedelta(minutes=2))
+            assert client.get("/today/board/?v=x&mine=1&skip_timeout_reset=1").status_code == 302
+
+    def test_signed_out_it_leads_to_the_door(self) -> None:
+        assert Client().get(reverse("sessions:today_board")).status_code == 302
+
+
+class TestBudget:
+    """performance.md, W1: four queries besides session and user, 40 kB for sixty visits."""
+
+    def fill(self, cast: Cast, count: int) -> None:
+        for n in range(count):
+            patient = make.make_patient(cast.denver, f"Siobhan{n}", "Castellanos")
+            make.make_appointment(
+                patient, cast.intake, make.make_user(f"Dana{n} Deng"), at("09:30", 13) + timedelta(minutes=5 * n),
+                room=make.make_room(cast.denver), status=S.CONFIRMED, confirmed_at=make.NOON,
+            )  # fmt: skip
+
+    @pytest.mark.parametrize("path", ["/today/", "/today/board/"])
+    def test_queries(self, cast: Cast, desk: Client, path: str) -> None:
+        self.fill(cast, 1)
+        one = queries_of(desk, path)
+        self.fill(cast, 29)
+        assert queries_of(desk, path) == one
+        # The user comes with the session; what is left is memberships, visits, work waiting, the bell.
+        assert one <= 5
+
+    def test_bytes(self, cast: Cast, desk: Client) -> None:
+        self.fill(cast, 60)
+        page = desk.get("/today/")
+        assert len(columns(page)["arriving"]) == 60
+        assert len(page.content) <= 40_000
