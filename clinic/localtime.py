@@ -76,6 +76,22 @@ def moment_text(moment: datetime, tz: ZoneInfo) -> str:
     return f"{day_text(local.date())} {local:%H:%M} {local.tzname()}"
 
 
+def stretch_text(start: datetime, end: datetime, tz: ZoneInfo) -> str:
+    """Return a stretch as people say it: whole days by their names, else with the times and the zone."""
+    first, last = day_of(start, tz), day_of(end - timedelta(microseconds=1), tz)
+    until_midnight = end == day_bounds(last, tz)[1]
+    if start == day_bounds(first, tz)[0] and until_midnight:
+        if first == last:
+            return day_text(first)
+        return _("%(first)s to %(last)s") % {"first": day_text(first), "last": day_text(last)}
+    if first != last:
+        return _("%(first)s to %(last)s") % {"first": moment_text(start, tz), "last": moment_text(end, tz)}
+    words = {"day": day_text(first), "from": clock_text(start, tz), "to": clock_text(end, tz), "zone": zone_text(start, tz)}
+    if until_midnight:
+        return _("%(day)s, from %(from)s %(zone)s") % words
+    return _("%(day)s, %(from)s to %(to)s %(zone)s") % words
+
+
 def age_text(since: datetime, now: datetime) -> str:
     """Return how long ago something was in one word a queue can be read by, like "3 h" or "2 d"."""
     minutes = max(0, int((now - since).total_seconds() // 60))

@@ -5,7 +5,7 @@ Third-party URLs are on a list with a reason in clinic/accounts.py.
 
 from django.urls import URLPattern, include, path, re_path
 
-from clinic.views import accounts, health, home, people, worklist
+from clinic.views import accounts, audit, devices, health, home, hours, messages, people, places, policy, worklist
 
 clinic_urls: list[URLPattern] = [
     # /
@@ -18,6 +18,9 @@ clinic_urls: list[URLPattern] = [
     path("account/sessions/", accounts.my_sessions, name="my_sessions"),
     path("account/sessions/end-others/", accounts.end_other_sessions, name="end_other_sessions"),
     path("account/sessions/<int:session_id>/end/", accounts.end_session, name="end_session"),
+    # /messages/
+    path("messages/", messages.messages, name="messages"),
+    path("messages/<uuid:message_id>/settle/", messages.settle_message, name="settle_message"),
     # /worklist/
     path("worklist/", worklist.worklist, name="worklist"),
     path("worklist/<uuid:item_id>/close/", worklist.close_work_item, name="close_work_item"),
@@ -36,8 +39,37 @@ clinic_urls: list[URLPattern] = [
     path("office/invitations/<uuid:invitation_id>/withdraw/", people.withdraw_invitation, name="withdraw_invitation"),
     # /healthz
     path("healthz", health.healthz, name="healthz"),
-    # /healthz
-    path("healthz", health.healthz, name="healthz"),
+    # /office/
+    path("office/", places.office, name="office"),
+    path("office/audit/", audit.audit_log, name="audit_log"),
+    path("office/policy/", policy.policy, name="policy"),
+    # /office/locations/
+    path("office/locations/add/", places.add_location, name="add_location"),
+    path("office/locations/<uuid:location_id>/edit/", places.edit_location, name="edit_location"),
+    path("office/locations/<uuid:location_id>/add-room/", places.add_room, name="add_room"),
+    path("office/locations/<uuid:location_id>/add-equipment/", places.add_equipment, name="add_equipment"),
+    path("office/locations/<uuid:location_id>/set-opening-hours/", hours.set_opening_hours, name="set_opening_hours"),
+    path("office/locations/<uuid:location_id>/enter-closure/", hours.enter_closure, name="enter_closure"),
+    path("office/locations/<uuid:location_id>/enter-time-off/", hours.enter_time_off, name="enter_time_off"),
+    path("office/locations/<uuid:location_id>/enroll-device/", devices.enroll_device, name="enroll_device"),
+    path(
+        "office/locations/<uuid:location_id>/people/<uuid:person_id>/set-working-hours/",
+        hours.set_working_hours,
+        name="set_working_hours",
+    ),
+    path(
+        "office/locations/<uuid:location_id>/time-off/<uuid:time_off_id>/cancel/",
+        hours.cancel_time_off,
+        name="cancel_time_off",
+    ),
+    # /office/rooms/, /office/equipment/, /office/hours/, /office/closures/, /office/devices/
+    path("office/rooms/", places.rooms, name="rooms"),
+    path("office/rooms/<uuid:room_id>/edit/", places.edit_room, name="edit_room"),
+    path("office/equipment/<uuid:equipment_id>/edit/", places.edit_equipment, name="edit_equipment"),
+    path("office/hours/", hours.hours, name="hours"),
+    path("office/closures/<uuid:closure_id>/cancel/", hours.cancel_closure, name="cancel_closure"),
+    path("office/devices/", devices.devices, name="devices"),
+    path("office/devices/<uuid:device_id>/revoke/", devices.revoke_device, name="revoke_device"),
 ]
 
 # allauth's views, one by one: what is not listed is not served (clinic.accounts.THIRD_PARTY_URLS says why each is).

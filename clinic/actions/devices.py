@@ -51,7 +51,7 @@ class Enrolment:
     credential: str
 
 
-def hash_of(credential: str) -> str:
+def hash_of(*, credential: str) -> str:
     """Return what is kept of a credential. It is 256 random bits, so a plain hash cannot be guessed backwards."""
     return hashlib.sha256(credential.encode()).hexdigest()
 
@@ -73,7 +73,7 @@ def enroll(
     try:
         with transaction.atomic():
             device = EnrolledDevice.objects.create(
-                location=location, room=room, kind=kind, name=name, credential_hash=hash_of(credential),
+                location=location, room=room, kind=kind, name=name, credential_hash=hash_of(credential=credential),
                 enrolled_by=by, enrolled_at=now,
             )  # fmt: skip
     except IntegrityError as error:

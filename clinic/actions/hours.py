@@ -251,28 +251,9 @@ def span_of(
     return DateTimeTZRange(start, end)
 
 
-def span_text(during: DateTimeTZRange, location: Location) -> str:
-    """Return a span as people say it: whole days by their names, else with the times and the zone."""
-    tz = location.tz
-    first, last = localtime.day_of(during.lower, tz), localtime.day_of(during.upper - timedelta(microseconds=1), tz)
-    if (during.lower, during.upper) == (
-        localtime.day_bounds(first, tz)[0],
-        localtime.day_bounds(last, tz)[1],
-    ):
-        if first == last:
-            return localtime.day_text(first)
-        return _("%(first)s to %(last)s") % {"first": localtime.day_text(first), "last": localtime.day_text(last)}
-    if first == last:
-        return _("%(day)s, %(from)s to %(to)s %(zone)s") % {
-            "day": localtime.day_text(first),
-            "from": localtime.clock_text(during.lower, tz),
-            "to": localtime.clock_text(during.upper, tz),
-            "zone": localtime.zone_text(during.upper, tz),
-        }
-    return _("%(first)s to %(last)s") % {
-        "first": localtime.moment_text(during.lower, tz),
-        "last": localtime.moment_text(during.upper, tz),
-    }
+def _said(other: TimeOff | Closure | None, location: Location) -> str:
+    """Return what stands in the way; it may have been cancelled in this very moment."""
+    return localtime.stretch_text(other.starts_at, other.ends_at, location.tz) if other else ""
 
 
 @transaction.atomic
@@ -305,7 +286,7 @@ def enter_time_off(
         if violated(error) != "time_off_once_at_a_time":
             raise
         other = TimeOff.objects.filter(user=user, cancelled_at=None, during__overlap=during).order_by("during").first()
-        raise AlreadyAway(user.name, span_text(other.during, location) if other else "") from error
+        raise AlreadyAway(user.name, _said(other, location)) from error
     audit.record(
         by, audit.Verb.TIME_OFF_ENTERED, time_off, now=now, location_id=location.pk, details={"reason": reason}
     )
@@ -319,7 +300,7 @@ def cancel_time_off(*, by: User, time_off: TimeOff, location: Location, now: dat
     time_off = TimeOff.objects.select_for_update(no_key=True).get(pk=time_off.pk)
     if time_off.cancelled_at is not None:
         raise AlreadyCancelled
-    if time_off.during.upper <= now:
+    if time_off.ends_at <= now:
         raise IsOver
     time_off.cancelled_at = now
     time_off.save(update_fields=["cancelled_at"])
@@ -344,7 +325,7 @@ def enter_closure(
     Refuses one that is over, an overlap with another, an end before the beginning and more than a year.
     """
     during = span_of(location=location, first=first, last=last, starts=starts, ends=ends)
-    if during.upper <= now:
+    if during.upper is not None and during.upper <= now:
         raise IsOver
     location = Location.objects.select_for_update(no_key=True).get(pk=location.pk)
     try:
@@ -353,9 +334,12 @@ def enter_closure(
     except IntegrityError as error:
         if violated(error) != "closure_once_at_a_time":
             raise
-        other = Closure.objects.filter(location=location, cancelled_at=None, during__overlap=during).order_by("during")
-        first = other.first()
-        raise AlreadyClosed(first.name if first else "", span_text(first.during, location) if first else "") from error
+        other = (
+            Closure.objects.filter(location=location, cancelled_at=None, during__overlap=during)
+            .order_by("during")
+            .first()
+        )
+        raise AlreadyClosed(other.name if other else "", _said(other, location)) from error
     audit.record(by, audit.Verb.CLOSURE_ENTERED, closure, now=now)
     return closure
 
@@ -367,7 +351,7 @@ def cancel_closure(*, by: User, closure: Closure, now: datetime) -> Closure:
     closure = Closure.objects.select_for_update(no_key=True).get(pk=closure.pk)
     if closure.cancelled_at is not None:
         raise AlreadyCancelled
-    if closure.during.upper <= now:
+    if closure.ends_at <= now:
         raise IsOver
     closure.cancelled_at = now
     closure.save(update_fields=["cancelled_at"])

@@ -4,7 +4,6 @@ Visits live upstairs. A room or a monitor that is taken out of use keeps the vis
 schedule shows them; only new visits are not offered there any more.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,19 +12,9 @@ from zoneinfo import available_timezones
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit
+from clinic import audit, neutralnames
 from clinic.errors import Refused, violated
 from clinic.models import Closure, Device, Location, Membership, OpeningHours, Role, Room, User, WorkingHours
-
-# Beginnings of words that tell what is treated here. Letters, envelopes and lock screens bear the neutral name, so none
-# of them may be in it (domain.md 7: forbidden in texts, subjects and notifications).
-REVEALING = (
-    "addict", "anxi", "bipolar", "counsel", "depress", "detox", "diagnos", "dose", "dosing", "drug", "esketamin",
-    "infusion", "kap", "ketamin", "mdma", "mental", "mood", "narcotic", "neuro", "ocd", "opioid", "pain", "psilocy",
-    "psych", "ptsd", "rehab", "spravato", "substance", "suicid", "therap", "trauma", "treatment",
-)  # fmt: skip
-# Whole words only: "Pain" gives something away, "Painter Street" does not.
-_WHOLE_WORDS = frozenset({"kap", "pain", "mood", "ocd", "dose", "drug"})
 
 
 class RevealingName(Refused):
@@ -76,17 +65,8 @@ class ZoneInUse(Refused):
         )  # fmt: skip
 
 
-def revealing_word(alias: str) -> str:
-    """Return the first word of ``alias`` that tells what is treated here, or "" when it is neutral."""
-    for word in re.findall(r"[^\W_]+", alias):
-        folded = word.casefold()
-        if any(folded in {root, root + "s"} if root in _WHOLE_WORDS else folded.startswith(root) for root in REVEALING):
-            return word
-    return ""
-
-
 def _guard_neutral(alias: str) -> None:
-    word = revealing_word(alias)
+    word = neutralnames.revealing_word(alias)
     if word:
         raise RevealingName(word)
 
@@ -186,8 +166,7 @@ def edit_location(
 def _hours_were_set(location: Location) -> bool:
     """Return whether anything was ever put on this location's wall clock."""
     return any(
-        model.objects.filter(location_id=location.pk).exists()  # type: ignore[attr-defined]  # three models, one question
-        for model in (OpeningHours, WorkingHours, Closure)
+        model.objects.filter(location_id=location.pk).exists() for model in (OpeningHours, WorkingHours, Closure)
     )
 
 

@@ -1,5 +1,7 @@
 """When people and places are there: working hours, time off, opening hours, closures."""
 
+from datetime import datetime
+
 import pghistory
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
@@ -68,6 +70,13 @@ class WorkingHours(Record):
         return f"{self.get_weekday_display()} {self.starts:%H:%M}-{self.ends:%H:%M}"
 
 
+def _moment(end: datetime | None) -> datetime:
+    """Return one end of a stretch. Both are always given: nobody is away, and nothing is shut, for ever."""
+    if end is None:
+        raise ValueError("A stretch without an end.")
+    return end
+
+
 class TimeOff(Record):
     """A stretch in which somebody is away. Taken back by ``cancelled_at``, never deleted."""
 
@@ -96,6 +105,14 @@ class TimeOff(Record):
     def __str__(self) -> str:
         return f"{self.user_id} {self.reason}"
 
+    @property
+    def starts_at(self) -> datetime:
+        return _moment(self.during.lower)
+
+    @property
+    def ends_at(self) -> datetime:
+        return _moment(self.during.upper)
+
 
 class Closure(Record):
     """A stretch in which a whole location is shut, such as a public holiday."""
@@ -118,3 +135,11 @@ class Closure(Record):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def starts_at(self) -> datetime:
+        return _moment(self.during.lower)
+
+    @property
+    def ends_at(self) -> datetime:
+        return _moment(self.during.upper)

@@ -1,11 +1,16 @@
 """Enrolled devices: a credential shown once, a hash kept, and gone at once when revoked."""
 
+from datetime import datetime
+
 import pytest
+from django.urls import reverse
 
 from clinic.actions import devices, places
 from clinic.models import AuditEvent, EnrolledDevice, Room
 from tests import factories as make
 from tests.cast import Cast
+from tests.conftest import SignedIn
+from tests.query_counts import queries
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +26,7 @@ class TestActions:
         made = enroll(cast, kind=Kind.ROOM_TABLET, room=cast.room)
         assert len(made.credential) >= 43
         kept = EnrolledDevice.objects.get()
-        assert kept.credential_hash == devices.hash_of(made.credential)
+        assert kept.credential_hash == devices.hash_of(credential=made.credential)
         assert made.credential not in str(EnrolledDevice.objects.values()) + str(AuditEvent.objects.values())
         assert AuditEvent.objects.get(verb="device.enrolled").details == {"kind": "room_tablet"}
 
@@ -55,3 +60,54 @@ class TestActions:
         with pytest.raises(devices.AlreadyRevoked):
             devices.revoke(by=cast.ada, device=device, now=make.NOON)
         assert AuditEvent.objects.filter(verb="device.revoked").count() == 1
+
+
+class TestPages:
+    def test_the_credential_is_in_one_answer_only(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client = signed_in(cast.ada)
+        path = reverse("clinic:enroll_device", args=[cast.denver.pk])
+        answer = client.post(path, {"name": "Aspen, left wall", "kind": "room_tablet", "room": str(cast.room.pk)})
+        credential = answer.context["credential"]
+        assert credential in answer.content.decode()
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert EnrolledDevice.objects.get().credential_hash == devices.hash_of(credential=credential)
+        for later in (reverse("clinic:devices"), path):
+            assert credential not in client.get(later).content.decode()
+        assert credential not in str(dict(client.session))
+
+    def test_refused_by_the_field(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client, path = signed_in(cast.ada), reverse("clinic:enroll_device", args=[cast.denver.pk])
+        answer = client.post(path, {"name": "Aspen", "kind": "room_tablet", "room": ""})
+        assert (answer.status_code, "room" in answer.context["form"].errors) == (422, True)
+        answer = client.post(path, {"name": "Aspen", "kind": "room_tablet", "room": str(cast.phoenix_room.pk)})
+        assert (answer.status_code, "room" in answer.context["form"].errors) == (422, True)
+        assert not EnrolledDevice.objects.exists()
+
+    def test_revoke(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client, device = signed_in(cast.ada), enroll(cast).device
+        path = reverse("clinic:revoke_device", args=[device.pk])
+        assert client.get(path).status_code == 405
+        assert client.post(path).status_code == 302
+        page = client.get(reverse("clinic:devices")).content.decode()
+        assert "Revoked lately" in page
+        assert "No screen is enrolled" in page
+
+    def test_strangers(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        theirs = devices.enroll(
+            by=cast.olga, location=cast.phoenix, kind=Kind.KIOSK, name="Desk", room=None, now=make.NOON
+        ).device
+        client = signed_in(cast.ada)
+        assert client.post(reverse("clinic:revoke_device", args=[theirs.pk])).status_code == 404
+        assert client.get(reverse("clinic:enroll_device", args=[cast.phoenix.pk])).status_code == 404
+        assert signed_in(cast.frida).get(reverse("clinic:devices")).status_code == 403
+        theirs.refresh_from_db()
+        assert theirs.revoked_at is None
+
+    def test_the_list_asks_as_much_for_thirty_as_for_one(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client, path = signed_in(cast.ada), reverse("clinic:devices")
+        devices.revoke(by=cast.ada, device=enroll(cast, "Old").device, now=make.NOON)
+        enroll(cast)
+        few = len(queries(client, path))
+        for number in range(30):
+            enroll(cast, f"Board {number}")
+        assert len(queries(client, path)) == few

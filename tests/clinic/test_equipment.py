@@ -1,11 +1,15 @@
 """Equipment: what a visit may need and what is in one place only."""
 
+from datetime import datetime
+
 import pytest
+from django.urls import reverse
 
 from clinic.actions import places
 from clinic.models import AuditEvent, Device
 from tests import factories as make
 from tests.cast import Cast
+from tests.conftest import SignedIn
 
 pytestmark = pytest.mark.django_db
 
@@ -46,3 +50,26 @@ def test_out_of_use(cast: Cast, monitor: Device) -> None:
     )  # fmt: skip
     assert after.is_in_use is False
     assert AuditEvent.objects.latest("id").details == {"fields": ["is_in_use"]}
+
+
+def test_pages(cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+    client = signed_in(cast.ada)
+    add = reverse("clinic:add_equipment", args=[cast.denver.pk])
+    assert client.post(add, {"name": "Monitor 1"}).status_code == 422
+    assert client.post(add, {"name": "Monitor 1", "kind": "vitals_monitor"}).status_code == 302
+    answer = client.post(add, {"name": "Monitor 1", "kind": "vitals_monitor"})
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["name"])
+    edit = reverse("clinic:edit_equipment", args=[Device.objects.get().pk])
+    assert client.post(edit, {"name": "Monitor 1", "kind": "vitals_monitor"}).status_code == 302
+    assert Device.objects.get().is_in_use is False
+
+
+def test_strangers(cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+    theirs = places.add_equipment(
+        by=cast.olga, location=cast.phoenix, name="M", kind=Kind.VITALS_MONITOR, now=make.NOON
+    )
+    values = {"name": "Mine", "kind": "vitals_monitor"}
+    client = signed_in(cast.ada)
+    assert client.post(reverse("clinic:edit_equipment", args=[theirs.pk]), values).status_code == 404
+    assert client.post(reverse("clinic:add_equipment", args=[cast.phoenix.pk]), values).status_code == 404
+    assert [device.name for device in Device.objects.all()] == ["M"]

@@ -1,14 +1,18 @@
 """Locations: added with somebody to answer for them, and with a neutral name that gives nothing away."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
+from clinic import neutralnames
 from clinic.access import Permission, holds
 from clinic.actions import places
 from clinic.models import AuditEvent, Location, OpeningHours, User
 from tests import factories as make
 from tests.cast import Cast
+from tests.conftest import SignedIn
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +64,7 @@ class TestNeutralNames:
         "alias", ["Juniper Street", "Painter Street Clinic", "Moody Building", "Kapa House", "Österreich"]
     )
     def test_what_does_not_tell_is_allowed(self, alias: str) -> None:
-        assert places.revealing_word(alias) == ""
+        assert neutralnames.revealing_word(alias) == ""
 
 
 class TestEdit:
@@ -95,3 +99,37 @@ class TestEdit:
         assert after.time_zone == "America/Boise"
         with pytest.raises(places.NoSuchZone):
             places.edit_location(by=cast.ada, location=location, **described(location, time_zone="Mars"), now=make.NOON)
+
+
+class TestPages:
+    def test_add_one_and_work_there(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client = signed_in(cast.ada)
+        answer = client.post(reverse("clinic:add_location"), BOULDER, follow=True)
+        page = answer.content.decode()
+        assert "Boulder is added, and you are its manager." in page
+        assert "There is no room yet" in page
+        assert Location.objects.get(name="Boulder").phone == "(303) 555-0150"
+
+    def test_refused_by_the_field(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client = signed_in(cast.ada)
+        for changes, field in (
+            ({"alias": "Ketamine Care"}, "alias"), ({"name": "Phoenix"}, "name"), ({"postcode": "8030"}, "postcode"),
+            ({"phone": "12"}, "phone"), ({"time_zone": "Mars/Olympus"}, "time_zone"), ({"state": "XX"}, "state"),
+            ({"name": ""}, "name"),
+        ):  # fmt: skip
+            answer = client.post(reverse("clinic:add_location"), {**BOULDER, **changes})
+            assert (answer.status_code, list(answer.context["form"].errors)) == (422, [field])
+        assert not Location.objects.filter(city="Boulder").exists()
+
+    def test_edit(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client, path = signed_in(cast.ada), reverse("clinic:edit_location", args=[cast.denver.pk])
+        assert client.post(path, described(cast.denver, directions="Ring twice.")).status_code == 302
+        cast.denver.refresh_from_db()
+        assert cast.denver.directions == "Ring twice."
+        answer = client.post(path, described(cast.denver, time_zone="America/Phoenix"))
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["time_zone"])
+
+    def test_strangers(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        path = reverse("clinic:edit_location", args=[cast.phoenix.pk])
+        assert signed_in(cast.ada).post(path, described(cast.phoenix, city="Mesa")).status_code == 404
+        assert signed_in(cast.frida).get(reverse("clinic:add_location")).status_code == 403

@@ -1,9 +1,11 @@
 """Sealing the audit: what a seal covers, that no row slips in under one, and the anchor file."""
 
 import itertools
+import os
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -69,14 +71,14 @@ def test_many_rows_make_several_seals(anchor: Path, monkeypatch: pytest.MonkeyPa
 def test_the_mac_depends_on_the_key_the_rows_and_the_seal_before(anchor: Path, settings: Settings) -> None:
     write(2)
     (made,) = seal()
-    values = {
+    values: dict[str, Any] = {
         "key": seals.keys()[made.key_id], "form": made.form, "number": 1, "first": made.first_event,
         "last": made.last_event, "sealed_at": made.sealed_at, "previous": "",
     }  # fmt: skip
     rows = list(seals.rows_between(made.first_event, made.last_event))
     assert seals.mac_over(**values, rows=rows) == (made.mac, 2)
     for change in ({"key": b"x"}, {"previous": "00"}, {"sealed_at": make.NOON + timedelta(seconds=1)}, {"last": 9**9}):
-        assert seals.mac_over(**{**values, **change}, rows=rows)[0] != made.mac  # type: ignore[arg-type]  # one at a time
+        assert seals.mac_over(**{**values, **change}, rows=rows)[0] != made.mac
     assert seals.mac_over(**values, rows=rows[::-1])[0] != made.mac
     assert seals.mac_over(**values, rows=rows[:1])[0] != made.mac
 
@@ -130,9 +132,9 @@ class TestTheAnchorFile:
         self, anchor: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write()
-        real = audit.os.write
+        real = os.write
         with monkeypatch.context() as patch:
-            patch.setattr(audit.os, "write", lambda descriptor, text: real(descriptor, text[:10]))
+            patch.setattr(os, "write", lambda descriptor, text: real(descriptor, text[:10]))
             with pytest.raises(audit.AnchorAway, match="No space left"):
                 seal()
         seal()

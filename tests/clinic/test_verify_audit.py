@@ -47,7 +47,7 @@ def verify() -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def tamper(sql: str, *values: object) -> None:
+def tamper(sql: str, *values: int) -> None:
     """Do what only somebody who owns the tables can: switch the triggers off and write."""
     with owner_rights(), connection.cursor() as cursor:
         for table in ("clinic_auditevent", "clinic_auditseal"):
@@ -56,6 +56,12 @@ def tamper(sql: str, *values: object) -> None:
         assert cursor.rowcount > 0
         for table in ("clinic_auditevent", "clinic_auditseal"):
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def cut_off_after(number: int) -> None:
+    """Delete the seals after one, and their rows."""
+    tamper("DELETE FROM clinic_auditevent WHERE id > %s", AuditSeal.objects.get(number=number).last_event)
+    tamper("DELETE FROM clinic_auditseal WHERE number > %s", number)
 
 
 def second_seal() -> AuditSeal:
@@ -117,10 +123,7 @@ TAMPERINGS: dict[str, tuple[Callable[[], None], str]] = {
     "a seal deleted": (lambda: tamper("DELETE FROM clinic_auditseal WHERE number = 2"), "Seal 2 is missing from the database"),
     "the first seal deleted": (lambda: tamper("DELETE FROM clinic_auditseal WHERE number = 1"), "Seal 1 is missing"),
     "the tail of seals and rows deleted": (
-        lambda: (
-            tamper("DELETE FROM clinic_auditevent WHERE id > %s", AuditSeal.objects.get(number=1).last_event),
-            tamper("DELETE FROM clinic_auditseal WHERE number > 1"),
-        )[0],
+        lambda: cut_off_after(1),
         "The anchor file knows seals up to 3; in the database they end at 1",
     ),
     "a mac changed": (
@@ -206,9 +209,7 @@ class TestARestoredBackup:
     @pytest.fixture
     def restored(self, anchor: Path) -> None:
         """As a backup of an hour ago leaves it: the newest seal and its rows are not there."""
-        first = AuditSeal.objects.get(number=3).first_event
-        tamper("DELETE FROM clinic_auditseal WHERE number = 3")
-        tamper("DELETE FROM clinic_auditevent WHERE id >= %s", first)
+        cut_off_after(2)
 
     def test_it_is_found(self, restored: None) -> None:
         assert "an older backup was restored" in verify()[1]

@@ -1,14 +1,17 @@
 """When somebody works: rows by weekday with a first and a last day of validity, and what a new week does to the old."""
 
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
+from django.urls import reverse
 
 from clinic.actions import hours
 from clinic.actions.hours import Stretch
-from clinic.models import AuditEvent, WorkingHours
+from clinic.models import AuditEvent, Role, TimeOff, WorkingHours
 from tests import factories as make
 from tests.cast import Cast
+from tests.conftest import SignedIn
+from tests.query_counts import queries
 
 pytestmark = pytest.mark.django_db
 
@@ -115,3 +118,75 @@ def test_the_first_hours_may_begin_in_the_past(cast: Cast) -> None:
     WorkingHours.objects.filter(user=cast.dana).delete()
     say(cast, MORNING, start=date(2025, 1, 1))
     assert rows_of(cast) == [(0, date(2025, 1, 1), None)]
+
+
+class TestPages:
+    def path(self, cast: Cast) -> str:
+        return reverse("clinic:set_working_hours", args=[cast.denver.pk, cast.dana.pk])
+
+    def test_it_shows_what_holds_and_what_is_planned(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        say(cast, MORNING, AFTERNOON, start=TODAY + DAY, end=TODAY + 8 * DAY)
+        page = signed_in(cast.ada).get(self.path(cast))
+        assert page.content.decode().count('value="17:00"') == 5
+        assert page.context["planned"] == [
+            {"from": "Thu 14 Jan 2027", "until": "Thu 21 Jan 2027", "week": ["Mon 08:00–12:00, 13:00–17:00"]},
+            {"from": "Fri 22 Jan 2027", "until": "", "week": ["Mon–Fri 08:00–17:00"]},
+        ]
+
+    def test_a_lunch_break_is_saved(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        values = {
+            "valid_from": "2027-01-18", "from_0": "08:00", "to_0": "12:00", "again_from_0": "13:00", "again_to_0": "17:00",
+        }  # fmt: skip
+        assert signed_in(cast.ada).post(self.path(cast), values).status_code == 302
+        assert rows_of(cast).count((0, date(2027, 1, 18), None)) == 2
+
+    def test_refusals_stand_by_their_field(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client, before = signed_in(cast.ada), rows_of(cast)
+        for values, field in (
+            ({}, "valid_from"),
+            ({"valid_from": "2027-01-01", "from_0": "08:00", "to_0": "09:00"}, "valid_from"),
+            ({"valid_from": "2027-01-18", "from_0": "08:00"}, "to_0"),
+            (
+                {
+                    "valid_from": "2027-01-18",
+                    "from_0": "08:00",
+                    "to_0": "12:00",
+                    "again_from_0": "11:00",
+                    "again_to_0": "13:00",
+                },
+                "__all__",
+            ),
+        ):
+            answer = client.post(self.path(cast), values)
+            assert (answer.status_code, field in answer.context["form"].errors) == (422, True), values
+        assert rows_of(cast) == before
+
+    def test_strangers(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        client = signed_in(cast.ada)
+        for location, person in ((cast.denver, cast.omar), (cast.phoenix, cast.omar), (cast.denver, cast.pat_user)):
+            path = reverse("clinic:set_working_hours", args=[location.pk, person.pk])
+            assert client.get(path).status_code == 404
+        assert signed_in(cast.dana).get(self.path(cast)).status_code == 403
+
+    def test_the_list_asks_as_much_for_thirty_as_for_a_few(
+        self, cast: Cast, signed_in: SignedIn, now: datetime
+    ) -> None:
+        client, path = signed_in(cast.ada), reverse("clinic:hours")
+        few = len(queries(client, path))
+        for number in range(30):
+            user = make.make_user()
+            make.make_member(user, cast.denver, Role.THERAPIST)
+            make.make_working_hours(user, cast.denver)
+            hours.enter_time_off(
+                by=cast.ada, user=user, location=cast.denver, first=TODAY + DAY, last=TODAY + DAY,
+                reason=TimeOff.Reason.HOLIDAY, now=make.NOON,
+            )  # fmt: skip
+            day = TODAY + (number + 1) * DAY
+            hours.enter_closure(by=cast.ada, location=cast.denver, name="x", first=day, last=day, now=make.NOON)
+        assert len(queries(client, path)) == few
+
+    def test_somebody_without_hours_is_pointed_at(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        WorkingHours.objects.filter(user=cast.tara).delete()
+        client = signed_in(cast.ada)
+        assert client.get(reverse("clinic:hours")).content.decode().count("none: never offered") == 1
+        assert "never offered: Tara Todd" in client.get(reverse("clinic:office")).content.decode()

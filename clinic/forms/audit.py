@@ -1,0 +1,48 @@
+"""What a privacy officer asks of the audit."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clinic.audit_words import WORDS
+from clinic.forms.hours import DayField
+
+# Not one person: everybody of a kind.
+PATIENTS, STRANGERS = "patients", "strangers"
+
+
+class AuditLogForm(forms.Form):
+    """Every field narrows; none is needed. Values stand in the address, so none of them is a name."""
+
+    who = forms.ChoiceField(
+        label=gettext_lazy("Who"), required=False, widget=forms.Select(attrs={"class": "form-select"})
+    )
+    verb = forms.ChoiceField(
+        label=gettext_lazy("Did what"), required=False, widget=forms.Select(attrs={"class": "form-select"})
+    )
+    day = DayField(label=gettext_lazy("On"), required=False)
+    patient = forms.UUIDField(
+        label=gettext_lazy("Patient's id"), required=False,
+        error_messages={"invalid": gettext_lazy("That is not an id. Copy it from the address of the patient's page.")},
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, people: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        everybody = [
+            ("", _("Everybody")), *people, (PATIENTS, _("Any patient")), (STRANGERS, _("Somebody not signed in")),
+        ]  # fmt: skip
+        words = sorted(((verb.value, str(text)) for verb, text in WORDS.items()), key=lambda pair: pair[1].lower())
+        for name, choices in (("who", everybody), ("verb", [("", _("Anything")), *words])):
+            field = self.fields[name]
+            if isinstance(field, forms.ChoiceField):
+                field.choices = choices
+
+    @property
+    def asked(self) -> list[str]:
+        """Return the names of the fields that narrow."""
+        return [name for name in ("who", "verb", "day", "patient") if self.cleaned_data.get(name)]
