@@ -208,16 +208,13 @@ def _guard_place(
     """Refuse a time, person or room this visit cannot have. Everything named is locked already."""
     need = timetable.need_of(visit_type)
     ends_at = starts_at + need.duration + need.room_tail
-    resources = [clinician.pk, patient.pk, *([room.pk] if room else [])]
+    room_id = room.pk if room else None
+    resources = [clinician.pk, patient.pk, *([room_id] if room_id else [])]
     taken = timetable.held(resources, starts_at, ends_at, ignoring)
-    wanted = {
-        "starts_at": starts_at,
-        "clinician": clinician.pk,
-        "room": room.pk if room else None,
-        "patient": patient.pk,
-    }
     # Who loses a race is told at once: the others wait behind these locks.
-    clash = availability.clash(taken, need, **wanted)
+    clash = availability.clash(
+        taken, need, starts_at=starts_at, clinician=clinician.pk, room=room_id, patient=patient.pk
+    )
     if clash is not None:
         raise _refusal(clash, location, visit_type, clinician, room, patient)
     holds_role = Membership.objects.live().filter(user=clinician, location=location, role=visit_type.role).exists()
@@ -234,7 +231,9 @@ def _guard_place(
             % {"kind": Room.Kind(visit_type.room_kind).label, "place": location.name}
         )
     calendar = timetable.read(location, people=[clinician.pk], taken=taken, start=starts_at, end=ends_at)
-    found = availability.obstacle(calendar, need, now=now, **wanted)
+    found = availability.obstacle(
+        calendar, need, starts_at=starts_at, clinician=clinician.pk, room=room_id, patient=patient.pk, now=now
+    )
     if found is not None:
         raise _refusal(found, location, visit_type, clinician, room, patient)
 

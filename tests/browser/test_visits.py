@@ -1,0 +1,123 @@
+"""What the browser does with visits: one tap on the board, the board that refreshes itself, times by keyboard, the calendar."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from clinic.models import User
+from tests import factories as make
+from tests.cast import Cast
+from tests.sessions.booking import at, book
+
+Enter = Callable[[BrowserContext, User], None]
+
+
+@pytest.fixture(autouse=True)
+def _ten_twenty(settings: object) -> None:
+    settings.CLOCK_FROZEN_AT = at("10:20", 13).isoformat()  # type: ignore[attr-defined]  # pytest-django's own type
+
+
+@pytest.fixture
+def desk(cast: Cast, context: BrowserContext, page: Page, enter: Enter) -> Page:
+    enter(context, cast.frida)
+    return page
+
+
+def test_one_tap_checks_in_and_another_takes_it_back(cast: Cast, desk: Page) -> None:
+    make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:30", 13), room=cast.room)
+    desk.goto("/today/")
+    desk.get_by_role("button", name="Check in").click()
+    expect(desk.get_by_text("Pat Moreau is checked in.")).to_be_visible()
+    expect(desk.locator("#col-here + ul li")).to_have_count(1)
+    assert desk.url.endswith("/today/")
+    desk.locator("[data-toast-undo] button").click()
+    expect(desk.locator("#col-arriving + ul li")).to_have_count(1)
+
+
+def test_the_board_refreshes_itself_and_leaves_the_focus_alone(cast: Cast, desk: Page) -> None:
+    make.make_appointment(cast.pat, cast.intake, cast.dana, at("11:30", 13), room=cast.room)
+    desk.goto("/today/")
+    desk.get_by_role("link", name="Pat Moreau").focus()
+    make.make_appointment(cast.quinn, cast.intake, cast.theo, at("11:00", 13), room=cast.second_room)
+    expect(desk.get_by_role("link", name="Quinn Abbott")).to_be_visible(timeout=40_000)
+    assert desk.evaluate("document.activeElement.textContent") == "Pat Moreau"
+
+
+def test_booking_by_keyboard_and_a_slot_that_is_gone(cast: Cast, desk: Page) -> None:
+    desk.goto(f"/appointments/book-intake/?patient={cast.pat.pk}")
+    desk.get_by_role("link", name="Week after").click()
+    expect(desk.get_by_role("heading", name="18–24 Jan 2027")).to_be_visible()
+    assert desk.url.count("week=") == 1
+    desk.locator("#find-room").select_option(label="Aspen")
+    desk.wait_for_url("**room=*")
+    assert desk.url.count("week=") == 1
+    desk.locator("input[name=slot]").first.focus()
+    desk.keyboard.press("Space")
+    desk.keyboard.press("ArrowRight")
+    desk.keyboard.press("ArrowDown")
+    expect(desk.locator("[data-slot-choice]")).to_have_text("Tue 19 Jan 2027 08:15 MST · Dana Deng · Aspen")
+    book(cast, cast.quinn, starts_at=at("08:15", 19))
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_role("alert")).to_contain_text("Dana Deng is taken at that time.")
+    desk.locator("button[name=alternative]").first.click()
+    expect(desk.get_by_text("Intake booked for Pat Moreau: Tue 19 Jan 2027 09:30 MST.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("query", "shape"), [("view=day&by=room", "day"), ("view=day&by=person", "day"), ("view=week&by=room", "week")]
+)
+def test_the_calendar_shows_what_the_list_shows(cast: Cast, desk: Page, query: str, shape: str) -> None:
+    make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:00", 13), room=cast.room)
+    make.make_appointment(cast.quinn, cast.intake, cast.theo, at("10:00", 13), room=None)
+    desk.goto(f"/schedule/2027-01-13/?{query}")
+    calendar, rows = desk.locator(".schedule-calendar"), desk.locator("[data-schedule-list] .row-link")
+    expect(calendar.locator(".look")).to_have_count(2)
+    assert calendar.get_attribute("data-shape") == shape
+    assert sorted(calendar.locator(".ec-who").all_text_contents()) == sorted(rows.all_text_contents())
+    # The list is on paper only while the calendar shows; the choice is this browser's and is kept.
+    expect(rows.first).to_be_hidden()
+    desk.emulate_media(media="print")
+    expect(rows.first).to_be_visible()
+    expect(calendar).to_be_hidden()
+    desk.emulate_media(media="screen")
+    desk.get_by_role("button", name="List").click()
+    desk.reload()
+    expect(rows.first).to_be_visible()
+
+
+def test_the_present_moment_is_the_clinic_s(cast: Cast, desk: Page) -> None:
+    """The browser's clock says another year and another zone; the line stands where the clinic's clock is."""
+    visit = make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:15", 13), room=cast.room)
+    assert visit.ends_at - visit.starts_at > timedelta(minutes=5)
+    desk.goto("/schedule/2027-01-13/?view=day&by=room")
+    line = desk.locator(".now-line").first.bounding_box()
+    drawn = desk.locator(".look").first.bounding_box()
+    assert line
+    assert drawn
+    assert drawn["y"] < line["y"] < drawn["y"] + drawn["height"]
+
+
+def test_a_visit_on_the_calendar_opens_its_page(cast: Cast, desk: Page) -> None:
+    visit = make.make_appointment(cast.pat, cast.intake, cast.dana, at("14:00", 13), room=cast.room)
+    desk.goto("/schedule/2027-01-13/?view=day&by=room")
+    desk.locator(".look").click()
+    desk.wait_for_url(f"**/appointments/{visit.pk}/")
+
+
+def test_without_scripts_all_of_it_works(cast: Cast, opened: object, site: str, enter: Enter) -> None:
+    make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:30", 13), room=cast.room)
+    context = opened.new_context(base_url=site, java_script_enabled=False)  # type: ignore[attr-defined]
+    enter(context, cast.frida)
+    page = context.new_page()
+    page.goto("/today/")
+    page.get_by_role("button", name="Check in").click()
+    expect(page.get_by_text("Pat Moreau is checked in.")).to_be_visible()
+    page.goto("/schedule/2027-01-13/?view=day")
+    expect(page.get_by_role("link", name="Pat Moreau")).to_be_visible()
+    page.goto(f"/appointments/book-intake/?patient={cast.quinn.pk}")
+    page.locator("input[name=slot]").first.check()
+    page.get_by_role("button", name="Book this time").click()
+    expect(page.get_by_text("Intake booked for Quinn Abbott")).to_be_visible()
+    context.close()
