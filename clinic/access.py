@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 
-from clinic.http import PortalRequest, StaffRequest, redirect_whole_page
+from clinic.http import OurRequest, PortalRequest, StaffRequest, redirect_whole_page
 from clinic.models import (
     CLINICIANS,
     Closure,
@@ -191,6 +191,7 @@ class Policy:
 
 StaffView = Callable[Concatenate[StaffRequest, P], HttpResponseBase]
 PortalView = Callable[Concatenate[PortalRequest, P], HttpResponseBase]
+OurView = Callable[Concatenate[OurRequest, P], HttpResponseBase]
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 GET = ("GET", "HEAD")
@@ -252,19 +253,19 @@ def portal_view(*, methods: tuple[str, ...] = GET, is_poll: bool = False) -> Cal
     return decorate
 
 
-def public_view(*, because: str, methods: tuple[str, ...] = GET) -> Callable[[View[P]], View[P]]:
+def public_view(*, because: str, methods: tuple[str, ...] = GET) -> Callable[[OurView[P]], View[P]]:
     """Let in anybody, and say why that is right."""
 
-    def decorate(view: View[P]) -> View[P]:
+    def decorate(view: OurView[P]) -> View[P]:
         return _with_policy(Policy("public", because=because, methods=frozenset(methods)), view, lambda request: None)
 
     return decorate
 
 
-def signed_in_view(*, because: str, methods: tuple[str, ...] = GET) -> Callable[[View[P]], View[P]]:
+def signed_in_view(*, because: str, methods: tuple[str, ...] = GET) -> Callable[[OurView[P]], View[P]]:
     """Let in whoever is signed in, staff or patient, for what belongs to both; and say why that is right."""
 
-    def decorate(view: View[P]) -> View[P]:
+    def decorate(view: OurView[P]) -> View[P]:
         def guard(request: HttpRequest) -> HttpResponse | None:
             return None if request.user.is_authenticated else _sign_in(request)
 

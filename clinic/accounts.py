@@ -113,7 +113,7 @@ def device_text(user_agent: str) -> str:
     return browser or system or gettext("A device we do not recognise")
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+class AccountAdapter(DefaultAccountAdapter):
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "email_password_mismatch": _(
@@ -139,12 +139,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         return settings.SITE_URL + path.replace("UID-KEY", key)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Ask again before changes, but not of somebody who has just signed in and has no factor yet to show."""
-        request = self.request
-        just_now = (
-            clock.now().timestamp() - request.session.get("began_at", 0) < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-        )
-        if just_now and not is_mfa_enabled(request.user):
+        """Ask again before changes, but not of somebody who has just signed in and has no factor yet to show.
+
+        Nor in the minutes after enrolling: the recovery codes are shown then.
+        """
+        request, now = self.request, clock.now().timestamp()
+        since = request.session.get("enrolled_at", 0)
+        if not is_mfa_enabled(request.user):
+            since = max(since, request.session.get("began_at", 0))
+        if now - since < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
             return False
         return bool(super().is_reauthentication_required(app=app, **kwargs))
 
@@ -210,15 +213,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         user = User.objects.filter(email=email.lower(), is_active=True).first()
         if user is None:
             return
-        secret = {
+        secrets: dict[str, dict[str, Any]] = {
             "sign_in_code": {"code": context.get("code")},
             "password_reset": {"url": context.get("password_reset_url")},
             "security_notice": {"event": event},
-        }[kind]
-        queue_security_letter(user, kind, secret)
+        }
+        queue_security_letter(user, kind, secrets[kind])
 
 
-class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
+class MFAAdapter(DefaultMFAAdapter):
     """How second factors are named, shown and kept."""
 
     error_messages = {
@@ -236,7 +239,7 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
         return str(_("Passkey"))
 
 
-class SecondFactorStage(AuthenticateStage):  # type: ignore[misc]  # allauth ships no types
+class SecondFactorStage(AuthenticateStage):
     """Staff show their second factor. A patient's passkey is another way in beside the code, not a second lock."""
 
     def _should_handle(self, request: HttpRequest) -> bool:
@@ -298,6 +301,8 @@ def _factor_rejected(*, user: User, authenticator: Any, **kwargs: Any) -> None:
 def _factor_changed(verb: audit.Verb) -> Callable[..., None]:
     def write(*, request: HttpRequest, user: User, authenticator: Any, **kwargs: Any) -> None:
         forget_second_factor(request)
+        if verb == audit.Verb.SECOND_FACTOR_ADDED:
+            request.session["enrolled_at"] = clock.now().timestamp()
         audit.record(user, verb, user, now=clock.now(), details={"type": str(authenticator.type)})
 
     return write

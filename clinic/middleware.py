@@ -133,7 +133,7 @@ class session_must_be_live:
         if page.startswith(self.ENROLMENT) or settings.DEMO_MODE or not user.is_staff_member:
             return None
         if not self._has_second_factor(request, user):
-            messages.info(request, _("Set up a second factor to go on: it protects every patient's record."))
+            # The page says why one is there.
             return go_to(request, reverse("mfa_index"))
         return None
 

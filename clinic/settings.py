@@ -244,7 +244,10 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "10/m/ip,3/10m/key",
     "request_login_code": "20/m/ip,5/10m/key",
 }
-ACCOUNT_FORMS = {"request_login_code": "clinic.forms.accounts.RequestLoginCodeForm"}
+ACCOUNT_FORMS = {
+    "login": "clinic.forms.accounts.SignInForm",
+    "request_login_code": "clinic.forms.accounts.RequestLoginCodeForm",
+}
 # Django's own: allauth's would copy addresses into a second table, where an old address stays a way in.
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

@@ -419,7 +419,7 @@ def leave(*, by: User, person: User, now: datetime) -> User:
         _guard_not_last_manager(membership)
     for location in locations.values():
         _guard_supervises_nobody(person, location)
-    heirs = {}
+    heirs: dict[uuid.UUID, Role] = {}
     for membership in held:
         same = Membership.objects.live().filter(location_id=membership.location_id, role=membership.role)
         if same.exclude(user=person).exists():

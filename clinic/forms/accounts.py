@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from allauth.account.forms import LoginForm
 from allauth.account.forms import RequestLoginCodeForm as AllauthRequestLoginCodeForm
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
@@ -20,13 +21,21 @@ from django.utils.translation import gettext_lazy as _
 from clinic.models import User
 
 
-class RequestLoginCodeForm(AllauthRequestLoginCodeForm):  # type: ignore[misc]  # allauth ships no types
+class SignInForm(LoginForm):
+    """E-mail and password of staff."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _("Work e-mail address")
+        self.fields["password"].help_text = ""
+
+
+class RequestLoginCodeForm(AllauthRequestLoginCodeForm):
     """The same answer to everybody; a code only to patients who may sign in, at the address on their account."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].label = _("Your e-mail address")
-        self.fields["email"].widget.attrs.pop("placeholder", None)
 
     def clean_email(self) -> str:
         """Return the address. Refuses only too many requests; who the address belongs to is nobody's business."""
@@ -45,7 +54,7 @@ def _malformed_is_refused() -> Iterator[None]:
         raise ValidationError(_("This passkey does not fit. Try again, or use another way.")) from error
 
 
-class _CarefulPasskeyForm(AuthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+class _CarefulPasskeyForm(AuthenticateWebAuthnForm):
     def clean_credential(self) -> Any:
         with _malformed_is_refused():
             return super().clean_credential()
@@ -55,18 +64,19 @@ class ShowPasskeyForm(_CarefulPasskeyForm):
     """A passkey as the second factor of somebody who is signing in."""
 
 
-class LoginPasskeyForm(_CarefulPasskeyForm, LoginWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+class LoginPasskeyForm(_CarefulPasskeyForm, LoginWebAuthnForm):
     """A passkey as the way in."""
 
 
-class ReauthenticatePasskeyForm(_CarefulPasskeyForm, ReauthenticateWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+class ReauthenticatePasskeyForm(_CarefulPasskeyForm, ReauthenticateWebAuthnForm):
     """A passkey shown again before a change."""
 
 
-class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth ships no types
+class AddPasskeyForm(AddWebAuthnForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].label = _("Name")
+        self.fields["passwordless"].initial = True
         self.fields["passwordless"].label = _("Let it sign me in without anything else")
         self.fields["passwordless"].help_text = _("It then asks for your fingerprint, face or PIN each time.")
 

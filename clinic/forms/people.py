@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from clinic.actions.people import Checked, Why
@@ -64,6 +65,12 @@ US_STATES = [
     "WY",
 ]
 
+
+def _spoken(choices: Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
+    """Return the choices as they begin a line."""
+    return [(value, capfirst(label)) for value, label in choices]
+
+
 ASK = ("", _("Choose one"))
 
 
@@ -82,6 +89,8 @@ class _WithSupervisor(forms.Form):
         self._mentors = {str(mentor.user_id): mentor.user for mentor in mentors}
         labels = {str(mentor.user_id): f"{mentor.user.name} ({Role(mentor.role).label})" for mentor in mentors}
         self.fields["supervisor"].choices = [("", _("Not a trainee")), *labels.items()]  # type: ignore[attr-defined]
+
+        self.fields["role"].choices = [ASK, *_spoken(Role.choices)]  # type: ignore[attr-defined]
 
     def clean_supervisor(self) -> User | None:
         return self._mentors.get(self.cleaned_data["supervisor"])
@@ -160,6 +169,10 @@ class RecordLicenceForm(forms.Form):
         label=_("Valid until"), widget=forms.DateInput(attrs={"type": "date", "class": "field-medium"})
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].choices = [ASK, *_spoken(Licence.Kind.choices)]  # type: ignore[attr-defined]
+
     def clean_number(self) -> str:
         return _one_line(self.cleaned_data["number"])
 
@@ -172,3 +185,8 @@ class ResetSecondFactorForm(forms.Form):
         widget=forms.RadioSelect,
         help_text=_("An e-mail or a message is not enough: whoever has their mailbox could have written it."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, choices in (("why", Why.choices), ("checked", Checked.choices)):
+            self.fields[name].choices = _spoken(choices)  # type: ignore[attr-defined]

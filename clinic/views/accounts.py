@@ -19,6 +19,7 @@ from allauth.mfa.webauthn import views as webauthn_views
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
@@ -40,7 +41,7 @@ View = Callable[..., HttpResponseBase]
 
 # The cast's addresses end in a name that no real person can have (RFC 2606).
 DEMO_DOMAIN = ".example"
-PATIENTS_IN_CAST = 3
+PATIENTS_IN_CAST = 2
 
 WHAT_I_DO: dict[str, Any] = {
     Role.FRONT_DESK: gettext_lazy("Answers enquiries, books visits, checks people in."),
@@ -65,6 +66,14 @@ def _layout(request: HttpRequest) -> str:
     return "layouts/public.html" if fenced else "layouts/staff.html"
 
 
+def _without_placeholders(context: dict[str, Any]) -> None:
+    """Take allauth's placeholders off its fields: the label above says it, and stays when one types."""
+    for value in context.values():
+        if isinstance(value, BaseForm):
+            for field in value.fields.values():
+                field.widget.attrs.pop("placeholder", None)
+
+
 def _theirs(view: View) -> View:
     """Return allauth's view as we serve it: our frame, 422 for a refused form, no entry while nobody counts attempts."""
 
@@ -77,6 +86,7 @@ def _theirs(view: View) -> View:
             return render(request, "account/sign_in_away.html", status=503)
         if isinstance(response, TemplateResponse):
             response.context_data = {**(response.context_data or {}), "layout": _layout(request)}
+            _without_placeholders(response.context_data)
             if request.method == "POST" and response.status_code == 200:
                 response.status_code = UNPROCESSABLE
         return response
@@ -117,7 +127,7 @@ def _cast() -> list[dict[str, Any]]:
 
 @functools.wraps(account_views.login)
 def _login(request: HttpRequest) -> HttpResponseBase:
-    response = account_views.login(request)
+    response: HttpResponseBase = account_views.login(request)
     if isinstance(response, TemplateResponse):
         cast = _cast() if settings.DEMO_MODE else []
         response.context_data = {**(response.context_data or {}), "demo_cast": cast}
@@ -130,13 +140,14 @@ def _password_change(request: HttpRequest) -> HttpResponseBase:
     user = request.user
     if isinstance(user, User) and not user.has_usable_password():
         return HttpResponseRedirect(reverse("account_reset_password"))
-    return account_views.password_change(request)
+    response: HttpResponseBase = account_views.password_change(request)
+    return response
 
 
 @functools.wraps(webauthn_views.add_webauthn)
 def _add_webauthn(request: HttpRequest) -> HttpResponseBase:
     """Spare patients the recovery codes: their passkey stands beside the code by e-mail and locks nothing."""
-    response = webauthn_views.add_webauthn(request)
+    response: HttpResponseBase = webauthn_views.add_webauthn(request)
     user = request.user
     if (
         isinstance(user, User)
@@ -207,7 +218,7 @@ def join(request: OurRequest, token: str) -> HttpResponseBase:
         .first()
     )
     if invitation is None:
-        return answer(request, "clinic/join_over.html", {"refusal": people.InvitationOver()}, status=404)
+        return answer(request, "clinic/_join_over.html", {"refusal": people.InvitationOver()}, status=404)
     form = JoinForm(request.POST or None, email=invitation.email, initial={"name": invitation.name})
     if request.method == "POST" and form.is_valid():
         name, password = form.cleaned_data["name"], form.cleaned_data["password"]

@@ -121,6 +121,7 @@ def _gone(location: Location, now: datetime) -> list[dict[str, Any]]:
     return [
         {"id": pk, "name": name, "on": localtime.day_text(localtime.day_of(left_at, location.tz))}
         for pk, name, left_at in gone.order_by("-left_at").values_list("pk", "name", "left_at")
+        if left_at is not None
     ]
 
 

@@ -4,6 +4,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from clinic.access import Permission, holds
@@ -24,7 +26,12 @@ def held(user: User, role: Role) -> Membership:
 
 
 def start(cast: Cast, person: User, role: Role, **fields: Any) -> Membership:
-    values = {"can_dispense": False, "is_pharmacy_lead": False, "is_medical_director": False, "supervisor": None}
+    values: dict[str, Any] = {
+        "can_dispense": False,
+        "is_pharmacy_lead": False,
+        "is_medical_director": False,
+        "supervisor": None,
+    }
     values |= {"location": cast.denver, "by": cast.ada, **fields}
     return people.start_membership(person=person, role=role, now=make.NOON, **values)
 
@@ -55,12 +62,11 @@ class TestList:
         assert client.get(reverse("clinic:people")).status_code == 403
         assert client.get(reverse("clinic:person", args=[cast.olga.pk])).status_code == 404
 
-    def test_as_many_queries_for_thirty_as_for_one(
-        self, cast: Cast, signed_in: SignedIn, django_assert_num_queries: Any
-    ) -> None:
+    def test_as_many_queries_for_thirty_as_for_one(self, cast: Cast, signed_in: SignedIn) -> None:
         client = signed_in(cast.ada)
         client.get(reverse("clinic:people"))
-        with django_assert_num_queries(8):
+        client.get(reverse("clinic:people"))
+        with CaptureQueriesContext(connection) as one:
             client.get(reverse("clinic:people"))
         for number in range(30):
             user = make.make_user(f"Extra {number}")
@@ -73,8 +79,9 @@ class TestList:
             )  # fmt: skip
             gone = make.make_user(f"Gone {number}", is_active=False, left_at=make.NOON)
             make.make_member(gone, cast.denver, Role.NURSE, ended_at=make.NOON)
-        with django_assert_num_queries(8):
+        with CaptureQueriesContext(connection) as many:
             page = client.get(reverse("clinic:people"))
+        assert len(many) == len(one) <= 10
         assert len(page.context["people"]) > 30
         assert len(page.context["left"]) == 30
 

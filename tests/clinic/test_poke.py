@@ -13,7 +13,7 @@ from clinic import poke
 
 def test_it_lands_where_the_worker_looks() -> None:
     server = redis.Redis.from_url(settings.REDIS_URL)
-    queue = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] + "celery"
+    queue = f"{settings.CELERY_BROKER_TRANSPORT_OPTIONS['global_keyprefix']}celery"
     server.delete(queue)
     poke.post_office()
     (message,) = server.lrange(queue, 0, -1)

@@ -7,8 +7,10 @@ import time_machine
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
 
 from clinic import accounts, urls
@@ -117,7 +119,7 @@ class TestEnding:
         page = here.get(PAGE)
         assert [row["device"] for row in page.context["sessions"]] == ["Safari on iPhone", "Chrome on Linux"]
         assert [row["is_current"] for row in page.context["sessions"]] == [False, True]
-        assert here.session.session_key not in page.content.decode()
+        assert str(here.session.session_key) not in page.content.decode()
 
     def test_one_is_ended_on_the_server(self, cast: Cast, settings: object) -> None:
         here, there = come_in(cast.frida, settings), come_in(cast.frida, settings)
@@ -148,17 +150,16 @@ class TestEnding:
         for url in (reverse("clinic:end_other_sessions"), reverse("clinic:end_session", args=[1])):
             assert client.get(url).status_code == 405
 
-    def test_as_many_queries_for_thirty_as_for_one(
-        self, cast: Cast, settings: object, django_assert_num_queries: object
-    ) -> None:
+    def test_as_many_queries_for_thirty_as_for_one(self, cast: Cast, settings: object) -> None:
         here = come_in(cast.frida, settings)
         is_in(here)
-        with django_assert_num_queries(4):  # type: ignore[operator]
+        with CaptureQueriesContext(connection) as one:
             is_in(here)
         for _number in range(29):
             come_in(cast.frida, settings)
-        with django_assert_num_queries(4):  # type: ignore[operator]
+        with CaptureQueriesContext(connection) as many:
             assert len(here.get(PAGE).context["sessions"]) == 30
+        assert len(many) == len(one) <= 6
 
     def test_a_raised_epoch_ends_what_only_redis_remembers(self, cast: Cast, signed_in: SignedIn) -> None:
         client = signed_in(cast.frida)

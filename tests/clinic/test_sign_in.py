@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from unittest import mock
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
@@ -19,7 +22,8 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from clinic import letters
 from clinic.models import AuditEvent, OutboundMessage, User
-from tests.cast import Cast
+from tests import factories as make
+from tests.cast import Cast, make_cast
 from tests.conftest import SignedIn
 
 PASSWORD = "four words nobody guesses"
@@ -46,7 +50,7 @@ def with_app(user: User) -> User:
 
 
 def code_now() -> str:
-    return format_hotp_value(hotp_value(SECRET, next(iter(yield_hotp_counters_from_time()))))
+    return str(format_hotp_value(hotp_value(SECRET, next(iter(yield_hotp_counters_from_time())))))
 
 
 def sign_in(client: Client, email: str, password: str = PASSWORD, **extra: str):
@@ -91,7 +95,7 @@ class TestStaff:
 
     def test_recovery_code_works_once(self, cast: Cast) -> None:
         frida = with_app(with_password(cast.frida))
-        code = frida.authenticator_set.get(type="recovery_codes").wrap().get_unused_codes()[0]
+        code = Authenticator.objects.get(user=frida, type="recovery_codes").wrap().get_unused_codes()[0]
         for expected in (True, False):
             client = Client()
             sign_in(client, frida.email)
@@ -99,7 +103,7 @@ class TestStaff:
             assert is_in(client) is expected
 
     def test_the_sealed_secret_is_not_in_the_table(self, cast: Cast) -> None:
-        stored = with_app(cast.frida).authenticator_set.get(type="totp").data["secret"]
+        stored = Authenticator.objects.get(user=with_app(cast.frida), type="totp").data["secret"]
         assert SECRET not in stored
 
     def test_without_a_factor_only_enrolment_is_open(self, cast: Cast) -> None:
@@ -122,7 +126,7 @@ class TestStaff:
         cache.clear()
         client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
         client.post(reverse("mfa_deactivate_totp"))
-        assert not cast.frida.authenticator_set.exists()
+        assert not Authenticator.objects.filter(user=cast.frida).exists()
         assert client.get(reverse("clinic:my_sessions")).headers["Location"] == reverse("mfa_index")
         assert AuditEvent.objects.filter(verb="second_factor.removed", actor_id=cast.frida.pk).exists()
 
@@ -204,7 +208,7 @@ class TestStaff:
         session["planted"] = True
         session.save()
         before = session.session_key
-        client.cookies["session"] = before
+        client.cookies["session"] = str(before)
         sign_in(client, with_password(cast.frida).email)
         assert is_in(client)
         assert client.session.session_key != before
@@ -272,6 +276,14 @@ class TestPatients:
         assert is_in(client)
         assert AuditEvent.objects.get(verb="session.signed_in").details == {"ways": ["code"]}
 
+    def test_the_letter_bears_the_name_of_their_own_location(self, cast: Cast) -> None:
+        cast.phoenix.alias = "Saguaro Way"
+        cast.phoenix.save(update_fields=["alias"])
+        ask_for_code(Client(), cast.sol_user.email)
+        (letter,) = letters_of("sign_in_code")
+        assert letters.render(letter).subject == "A message from Saguaro Way"
+        assert letter.time_zone == "America/Phoenix"
+
     def test_two_codes_are_two_letters_and_the_first_is_void(self, cast: Cast) -> None:
         first, second = Client(), Client()
         for client in (first, second):
@@ -307,7 +319,7 @@ class TestPatients:
         assert len(letters_of("sign_in_code")) == 5
 
     def test_a_passkey_does_not_lock_the_code_out(self, cast: Cast) -> None:
-        cast.pat_user.authenticator_set.create(type="webauthn", data={"name": "phone", "credential": {}})
+        Authenticator.objects.create(user=cast.pat_user, type="webauthn", data={"name": "phone", "credential": {}})
         client = Client()
         ask_for_code(client, "pat@post.example")
         client.post(reverse("account_confirm_login_code"), {"code": code_of(letters_of("sign_in_code")[0])})
@@ -518,3 +530,24 @@ class TestDemo:
         settings.DEMO_MODE = True
         with django_assert_max_num_queries(6):
             Client().get(reverse("account_login"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_enrolling_the_recovery_codes_are_shown_and_later_asked_for_again() -> None:
+    """On a real commit, because allauth says what was added only then."""
+    frida = with_password(make_cast().frida)
+    with time_machine.travel(make.NOON, tick=False) as clock:
+        client = Client()
+        sign_in(client, frida.email)
+        secret = client.get(reverse("mfa_activate_totp")).context["form"].secret
+        code = format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+        response = client.post(reverse("mfa_activate_totp"), {"code": code})
+        assert response.headers["Location"] == reverse("mfa_view_recovery_codes")
+        page = client.get(response.headers["Location"])
+        assert len(page.context["unused_codes"]) == 10
+        assert client.get(reverse("clinic:my_sessions")).status_code == 200, "the fence is open"
+        clock.shift(timedelta(minutes=6))
+        later = client.get(reverse("mfa_view_recovery_codes"))
+        assert later.headers["Location"].startswith(reverse("account_reauthenticate"))
+    assert AuditEvent.objects.filter(verb="second_factor.added", actor_id=frida.pk).count() == 2
+    assert OutboundMessage.objects.filter(kind="security_notice").count() == 1

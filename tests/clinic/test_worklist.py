@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from clinic.actions import worklist
@@ -98,18 +99,18 @@ class TestList:
         item = make_item(cast.ada, cast.denver, now)
         assert shown(signed_in(cast.frida), after=after) == [item.pk]
 
-    def test_as_many_queries_for_thirty_as_for_one(
-        self, cast: Cast, now: datetime, signed_in: SignedIn, django_assert_num_queries: Any
-    ) -> None:
+    def test_as_many_queries_for_thirty_as_for_one(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
         client = signed_in(cast.frida)
         make_item(cast.ada, cast.denver, now)
         client.get(reverse("clinic:worklist"))
-        with django_assert_num_queries(5):
+        client.get(reverse("clinic:worklist"))
+        with CaptureQueriesContext(connection) as one:
             client.get(reverse("clinic:worklist"))
         for _number in range(29):
             make_item(cast.ada, cast.denver, now)
-        with django_assert_num_queries(5):
+        with CaptureQueriesContext(connection) as many:
             assert len(shown(client)) == 30
+        assert len(many) == len(one) <= 6
 
     def test_every_subject_has_its_page(self, cast: Cast, now: datetime) -> None:
         for subject_type in SUBJECTS:
@@ -118,7 +119,7 @@ class TestList:
         assert link_of(make_item(cast.ada, cast.denver, now, subject_type="unheard_of")) == ""
 
     def test_a_notice_leads_to_the_patient_and_a_review_to_the_reviews(self, cast: Cast, now: datetime) -> None:
-        about = {"subject_type": "breakglass", "patient_id": cast.pat.pk}
+        about: dict[str, Any] = {"subject_type": "breakglass", "patient_id": cast.pat.pk}
         notice = make_item(cast.ada, cast.denver, now, kind=Kind.BREAK_GLASS_NOTICE, owner=cast.theo, **about)
         review = make_item(cast.ada, cast.denver, now, kind=Kind.BREAK_GLASS_REVIEW, **about)
         assert str(cast.pat.pk) in link_of(notice)
