@@ -31,6 +31,11 @@ def changes_since(patient: Patient, version: int) -> list[dict[str, Any]]:
     return [item for item in _told(events, patient) if not item["is_first"]]
 
 
+def as_of(patient: Patient, version: int) -> Any:
+    """Return the record as an editor was shown it when it had ``version``; None when the database kept no such row."""
+    return _events(patient).filter(version=version).first()
+
+
 def _events(patient: Patient) -> Any:
     model = apps.get_model("patients", "PatientEvent")
     return model.objects.filter(pgh_obj_id=patient.pk).select_related("pgh_context").order_by("-pgh_id")

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -36,7 +36,7 @@ from patients.models import (
     Referral,
 )
 
-from .history import changes_of, changes_since
+from .history import as_of, changes_of, changes_since
 from .pages import LIFE_PILLS, birth_text, cut, patient_line
 
 
@@ -242,21 +242,46 @@ def edit_patient(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         version = form.cleaned_data["version"]
         try:
-            actions.edit(by=request.user, patient=found, version=version, identity=form.identity(), now=request.now)
+            saved = actions.edit(
+                by=request.user, patient=found, version=version, identity=form.identity(), now=request.now
+            )
         except actions.ChangedMeanwhile as refusal:
             meanwhile = changes_since(found, version)
-            # Saving again after reading what changed is the editor's decision.
-            typed = request.POST.copy()
-            typed["version"] = str(Patient.objects.get(pk=found.pk).version)
-            form.data = typed
+            form.data = _as_it_is_now(form, found, version)
             form.add_error(None, str(refusal))
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, _("The record of %(name)s is saved.") % {"name": form.cleaned_data["given_name"]})
+            messages.success(request, _("The record of %(name)s is saved.") % {"name": saved.full_name})
             return go(request, "patients:patient", found.pk)
     context = {"form": form, "patient": found, "meanwhile": meanwhile}
     return answer(request, "patients/edit_patient.html", context, status=UNPROCESSABLE)
+
+
+def _as_it_is_now(form: EditPatientForm, found: Patient, version: int) -> QueryDict:
+    """Return what was sent, with what this editor never touched as it is now, so that saving again undoes nothing.
+
+    Saving again over what both of them changed is the editor's decision, made with the other's change before them.
+    """
+    fresh = Patient.objects.select_related("home_location").get(pk=found.pk)
+    typed = form.data.copy()
+    typed["version"] = str(fresh.version)
+    seen = as_of(found, version)
+    if seen is None:
+        return typed
+    before, now_true, wanted = (
+        actions.identity_of(patient=seen), actions.identity_of(patient=fresh), form.identity()
+    )  # fmt: skip
+    for name in actions.Identity.__dataclass_fields__:
+        if getattr(wanted, name) != getattr(before, name):
+            continue
+        value = form.fields[name].prepare_value(getattr(now_true, name))
+        if isinstance(value, bool):
+            typed.pop(name, None)
+            value = "on" if value else ""
+        if value or name in typed:
+            typed[name] = value
+    return typed
 
 
 @staff_view(Permission.PATIENT_READ, methods=GET)
