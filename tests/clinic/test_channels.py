@@ -9,6 +9,8 @@ from anymail.message import AnymailStatus
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from twilio.base.exceptions import TwilioRestException
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from clinic import channels
@@ -38,8 +40,11 @@ def test_a_letter_arrives_as_written(settings):
     assert got["From"] == "Juniper Street <post@juniper.example>"
     assert (got["Message-ID"], got["X-Message-Id"]) == (f"<{ID}@juniper.example>", str(ID))
     assert got["Auto-Submitted"] == "auto-generated"
-    assert got.get_body(("plain",)).get_content().strip() == "Hello,"
-    assert got.get_body(("html",)).get_content().strip() == "<p>Hello,</p>"
+    plain, html = got.get_body(("plain",)), got.get_body(("html",))
+    assert plain is not None
+    assert plain.get_content().strip() == "Hello,"
+    assert html is not None
+    assert html.get_content().strip() == "<p>Hello,</p>"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +153,10 @@ def api_error(status=None, cause=None):
     return error
 
 
-NEVER = requests.ConnectionError(MaxRetryError(None, "/", NewConnectionError(None, "refused")))
+NOWHERE = HTTPConnectionPool("provider.example")
+NEVER = requests.ConnectionError(
+    MaxRetryError(NOWHERE, "/", NewConnectionError(HTTPConnection("provider.example"), "refused"))
+)
 
 
 @pytest.mark.parametrize(

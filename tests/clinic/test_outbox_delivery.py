@@ -24,7 +24,7 @@ Status = OutboundMessage.Status
 @pytest.fixture
 def wanted(monkeypatch):
     """Declare a letter for tests; the list holds what ``still_wanted`` answers, "" when empty."""
-    answers = []
+    answers: list[str] = []
     for kind, category in (("test_letter", Category.VISIT), ("test_code", Category.SECURITY)):
         monkeypatch.setitem(
             letters._registry,
@@ -70,7 +70,12 @@ UNKNOWN = channels.OutcomeUnknown(outbox.Reason.NO_ANSWER, "timed out")
 def test_sent(cast, queue):
     message = queue(secret={"token": "s3cret"})
     sent = []
-    done = deliver(cast, send=lambda rendered: sent.append(rendered) or "provider-7")
+
+    def send(rendered):
+        sent.append(rendered)
+        return "provider-7"
+
+    done = deliver(cast, send=send)
     assert done.pk == message.pk
     message.refresh_from_db()
     assert (message.status, message.provider_id, message.settled_at, message.secret, message.attempts) == (
@@ -269,7 +274,12 @@ def test_the_letter_follows_its_reader(cast, queue, monkeypatch):
         letters._registry, "test_letter", dataclasses.replace(whole, address_now=lambda message: "new@post.example")
     )
     sent = []
-    deliver(cast, send=lambda rendered: sent.append(rendered.address) or "")
+
+    def send(rendered):
+        sent.append(rendered.address)
+        return ""
+
+    deliver(cast, send=send)
     message.refresh_from_db()
     assert sent == ["new@post.example"] == [message.address]
 
@@ -371,6 +381,7 @@ def test_by_mail(cast, queue, settings):
     message = queue()
     with mail_server(settings) as server:
         done = outbox.deliver_next(by=cast.sam, now=NOON)
+    assert done is not None
     assert done.status == Status.SENT
     assert [(to, got["X-Message-Id"]) for to, got in server.letters] == [("pat@post.example", str(message.pk))]
 
@@ -388,7 +399,9 @@ def test_by_mail_when_the_server_takes_it_and_falls_silent(cast, queue, settings
     queue()
     with mail_server(settings, timeout=0.5) as server:
         server.at_data, server.takes_before_failing = "drop", True
-        assert outbox.deliver_next(by=cast.sam, now=NOON).status == Status.UNKNOWN
+        done = outbox.deliver_next(by=cast.sam, now=NOON)
+        assert done is not None
+        assert done.status == Status.UNKNOWN
         server.at_data = ""
         outbox.flag_stuck(by=cast.sam, now=NOON + timedelta(days=1))
         assert outbox.deliver_next(by=cast.sam, now=NOON + timedelta(days=1)) is None

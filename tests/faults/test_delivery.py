@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -85,7 +86,8 @@ def together(count, work):
 
 
 def workers_deliver(cast, workers, count):
-    messages, sent = queue(cast, count), Counter()
+    messages = queue(cast, count)
+    sent: Counter[uuid.UUID] = Counter()
     lock = threading.Lock()
 
     def send(letter):
@@ -150,10 +152,7 @@ def cancel_while_sweeping(cast, rounds):
             cast.pat, cast.intake, make.make_user(), NOON + timedelta(days=20, hours=2 * number)
         )
         plan(cast, visit)
-        turns = iter([
-            lambda visit=visit: withdraw(cast, visit, now),
-            lambda: reminders.queue_due(by=cast.sam, now=now),
-        ])  # fmt: skip
+        turns = iter([partial(withdraw, cast, visit, now), partial(reminders.queue_due, by=cast.sam, now=now)])
         lock = threading.Lock()
 
         def work(turns=turns, lock=lock):
@@ -232,7 +231,11 @@ def test_a_worker_killed_between_claim_and_record(post):
     queue(post, 3)
     lost = kill_a_worker_between_claim_and_record(post)
     sent = []
-    send = lambda letter: sent.append(letter.message_id) or ""  # noqa: E731
+
+    def send(letter):
+        sent.append(letter.message_id)
+        return ""
+
     for minutes in (0, 5, 16, 30):
         now = NOON + timedelta(minutes=minutes)
         while outbox.deliver_next(by=post.sam, now=now, send=send):

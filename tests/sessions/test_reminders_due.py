@@ -37,7 +37,12 @@ def row(visit, kind):
 
 def deliver_all(cast, now):
     sent = []
-    while outbox.deliver_next(by=cast.sam, now=now, send=lambda letter: sent.append(letter) or ""):
+
+    def send(letter):
+        sent.append(letter)
+        return ""
+
+    while outbox.deliver_next(by=cast.sam, now=now, send=send):
         pass
     return sent
 

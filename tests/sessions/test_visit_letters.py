@@ -164,7 +164,8 @@ def test_a_patients_letters_by_keyset_and_by_a_fixed_number_of_questions(cast, p
     expected = Counter(
         [letters.label_of(kind) for kind in unsent.values_list("kind", flat=True)] + ["Visit booked"] * 25
     )
-    seen, asked = Counter(), {}
+    seen: Counter[str] = Counter()
+    asked: dict[str, str] = {}
     for _ in range(5):
         response = patients_panel(cast.pat, **asked)
         seen.update(trail.title for trail in response.context["trails"])
