@@ -1,6 +1,7 @@
-"""The bare application that everything is compared with: no middleware, no session, one view an item."""
+"""The bare application that everything is compared with: the same database, and nothing between request and view."""
 
 from clinic.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.bench.limit"
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = []
+INSTALLED_APPS = []

@@ -14,7 +14,8 @@ def bar(items: Iterable[T], label: str, total: int) -> Iterator[T]:
     began, shown = time.monotonic(), 0.0
     for done, item in enumerate(items, 1):
         yield item
-        if time.monotonic() - shown > 0.1 or done == total:
+        # Into a file only the last state goes.
+        if done == total or (sys.stderr.isatty() and time.monotonic() - shown > 0.1):
             shown = time.monotonic()
             filled = WIDTH * done // max(1, total)
             sys.stderr.write(f"\r  {label:<28} [{'#' * filled}{' ' * (WIDTH - filled)}] {done:>9,} of {total:,}")

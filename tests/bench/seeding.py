@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from clinic import policy
 from clinic.models import (
+    Category,
+    Channel,
     Location,
     Membership,
     OpeningHours,
@@ -26,8 +28,8 @@ from clinic.models import (
     WorkingHours,
     new_id,
 )
-from patients.models import Patient
-from sessions.models import Appointment, Block, ResourceHold, VisitType
+from patients.models import ContactPreference, LifeState, Patient
+from sessions.models import Appointment, Block, ReminderPlan, ReminderPlanItem, ResourceHold, VisitType
 
 from .progress import bar
 
@@ -35,7 +37,11 @@ PER_LOCATION = 1000
 CLINICIANS = 10
 STARTS = [time(8), time(9, 30), time(11), time(12, 30), time(14), time(15, 30)]
 DAYS_BEHIND, DAYS_AHEAD = 60, 22
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 MINUTES = 75
+# Filled by COPY, with their history triggers off.
+FILLED = (Patient, ContactPreference, Appointment, Block, ResourceHold)
+LAST_WORD = "hold_resource_free"
 
 
 @dataclass
@@ -75,33 +81,34 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def seed(patients: int, today: date) -> Seeded:
-    """Fill an empty, migrated database and return what is in it. ``today`` is a working day in UTC."""
+@transaction.atomic
+def seed(patients: int, today: date, *, behind: int = DAYS_BEHIND, ahead: int = DAYS_AHEAD) -> Seeded:
+    """Fill an empty, migrated database as its owner, and return what is in it. Days are UTC's."""
     places = max(1, patients // PER_LOCATION)
+    with connection.cursor() as cursor:
+        # Checked row by row: a table whose rows wait to be checked cannot be altered.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     director = _person("Dana Director")
     visit_type = VisitType.objects.create(
         code="intake", name="Intake", patient_name="First visit", minutes=MINUTES, role=Role.PRESCRIBER,
         room_kind=Room.Kind.CONSULTING,
     )  # fmt: skip
-    at = datetime(2020, 1, 1, tzinfo=UTC)
+    _letters()
     PolicyVersion.objects.create(
-        number=1, values=policy.FIRST_LIMITS, note="First", drafted_by=director, drafted_at=at,
-        approved_by=director, approved_at=at, effective_at=at,
+        number=1, values=policy.FIRST_LIMITS, note="First", drafted_by=director, drafted_at=LONG_AGO,
+        approved_by=director, approved_at=LONG_AGO, effective_at=LONG_AGO,
     )  # fmt: skip
     seeded = Seeded(today=today, visit_type=visit_type.pk)
-    with connection.cursor() as cursor:
-        for model in (Patient, Appointment, Block, ResourceHold):
-            cursor.execute(f"ALTER TABLE {model._meta.db_table} DISABLE TRIGGER USER")
-        cursor.execute(f"ALTER TABLE {ResourceHold._meta.db_table} DROP CONSTRAINT hold_resource_free")
     for number in bar(range(places), "places and people", places):
         _place(seeded, number)
-    _patients(seeded, at)
-    _visits(seeded)
-    with connection.cursor() as cursor:
-        for model in (Patient, Appointment, Block, ResourceHold):
-            cursor.execute(f"ALTER TABLE {model._meta.db_table} ENABLE TRIGGER USER")
-    for _step in bar(range(1), "exclusion constraint, analyse", 1):
-        constraint = next(c for c in ResourceHold._meta.constraints if c.name == "hold_resource_free")
+    constraint = next(c for c in ResourceHold._meta.constraints if c.name == LAST_WORD)
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(ResourceHold, constraint)
+    _triggers("DISABLE")
+    _patients(seeded)
+    _visits(seeded, range(-behind, ahead + 1))
+    _triggers("ENABLE")
+    for _step in bar(range(1), "the last word, statistics", 1):
         with connection.schema_editor() as editor:
             editor.add_constraint(ResourceHold, constraint)
         with connection.cursor() as cursor:
@@ -109,17 +116,39 @@ def seed(patients: int, today: date) -> Seeded:
     return seeded
 
 
+def _triggers(verb: str) -> None:
+    with connection.cursor() as cursor:
+        for model in FILLED:
+            cursor.execute(f"ALTER TABLE {model._meta.db_table} {verb} TRIGGER USER")
+
+
+def _letters() -> None:
+    """The plan of domain.md 7, so that a booking pays for its letters as it does in a clinic."""
+    plan = ReminderPlan.objects.create(visit_type_code="intake")
+    start, booking = ReminderPlanItem.Anchor.START, ReminderPlanItem.Anchor.BOOKING
+    ReminderPlanItem.objects.bulk_create(
+        ReminderPlanItem(
+            plan=plan, kind=kind, channel=Channel.EMAIL, anchor=anchor, days_before=days, useless_minutes_before=useless
+        )
+        for kind, anchor, days, useless in (
+            ("visit_confirmation", booking, 0, 0),
+            ("visit_in_a_week", start, 7, 4 * 1440),
+            ("visit_in_three_days", start, 3, 36 * 60),
+            ("visit_tomorrow", start, 1, 120),
+        )
+    )
+
+
 def _person(name: str) -> User:
     return User.objects.create(
         kind=User.Kind.STAFF,
         email=f"{uuid.uuid4().hex}@bench.example",
         name=name,
-        created_at=datetime(2020, 1, 1, tzinfo=UTC),
+        created_at=LONG_AGO,
     )
 
 
 def _place(seeded: Seeded, number: int) -> None:
-    at = datetime(2020, 1, 1, tzinfo=UTC)
     place = Location.objects.create(
         name=f"Site {number}", alias="Juniper Street", time_zone="UTC", state="CO", street="1 Street", city="City",
         postcode="80203", phone="(303) 555-0100",
@@ -127,14 +156,14 @@ def _place(seeded: Seeded, number: int) -> None:
     desk = _person("Frida Desk")
     people = [_person(f"Clinician {n}") for n in range(CLINICIANS)]
     Membership.objects.bulk_create(
-        [Membership(user=desk, location=place, role=Role.FRONT_DESK, started_at=at)]
-        + [Membership(user=who, location=place, role=Role.PRESCRIBER, started_at=at) for who in people]
+        [Membership(user=desk, location=place, role=Role.FRONT_DESK, started_at=LONG_AGO)]
+        + [Membership(user=who, location=place, role=Role.PRESCRIBER, started_at=LONG_AGO) for who in people]
     )
     OpeningHours.objects.bulk_create(
         OpeningHours(location=place, weekday=day, opens=time(7), closes=time(18)) for day in range(7)
     )
     WorkingHours.objects.bulk_create(
-        WorkingHours(user=who, location=place, weekday=day, starts=time(7), ends=time(18), valid_from=at.date())
+        WorkingHours(user=who, location=place, weekday=day, starts=time(7), ends=time(18), valid_from=LONG_AGO.date())
         for who in people
         for day in range(7)
     )
@@ -147,14 +176,13 @@ def _place(seeded: Seeded, number: int) -> None:
     seeded.rooms.append([room.pk for room in rooms])
 
 
-def _patients(seeded: Seeded, at: datetime) -> None:
+def _patients(seeded: Seeded) -> None:
+    """A thousand people a place who all agree to letters."""
     columns = [
         "id", "mrn", "given_name", "middle_name", "family_name", "chosen_name", "pronouns", "birth_date", "sex_at_birth",
         "email", "phone", "street", "city", "state", "postcode", "time_zone", "language", "needs_interpreter",
-        "access_needs", "home_location_id", "life_state", "life_state_since", "registered_at", "version",
+        "access_needs", "home_location_id", "life_state", "life_state_since", "registered_at", "portal_suspension", "version",
     ]  # fmt: skip
-    known = {f.column: f for f in Patient._meta.concrete_fields}
-    columns = [name for name in columns if name in known]
 
     def rows() -> Iterator[list[Any]]:
         for number, place in enumerate(bar(seeded.locations, "patients", len(seeded.locations))):
@@ -162,23 +190,29 @@ def _patients(seeded: Seeded, at: datetime) -> None:
             for n in range(PER_LOCATION):
                 pk = new_id()
                 ids.append(pk)
-                values = {
-                    "id": pk, "mrn": f"B{number * PER_LOCATION + n}", "given_name": f"Given{n % 97}", "middle_name": "",
-                    "family_name": f"Family{(n * 7919) % 1009}", "chosen_name": "", "pronouns": "",
-                    "birth_date": date(1950 + n % 50, 1 + n % 12, 1 + n % 28), "sex_at_birth": "unknown",
-                    "email": f"p{number}.{n}@bench.example", "phone": f"+1303{(number * PER_LOCATION + n) % 10**7:07d}",
-                    "street": "", "city": "", "state": "", "postcode": "", "time_zone": "UTC", "language": "en",
-                    "needs_interpreter": False, "access_needs": "", "home_location_id": place, "life_state": "active",
-                    "life_state_since": at, "registered_at": at, "version": 1,
-                }  # fmt: skip
-                yield [values[name] for name in columns]
+                serial = number * PER_LOCATION + n
+                yield [
+                    pk, f"B{serial}", f"Given{n % 97}", "", f"Family{(n * 7919) % 1009}", "", "",
+                    date(1950 + n % 50, 1 + n % 12, 1 + n % 28), "unknown", f"p{serial}@bench.example",
+                    f"+1303{serial % 10**7:07d}", "", "", "", "", "UTC", "en", False, "", place, LifeState.ACTIVE,
+                    LONG_AGO, LONG_AGO, "", 1,
+                ]  # fmt: skip
             seeded.patients.append(ids)
 
     copy(Patient, columns, rows())
+    copy(
+        ContactPreference,
+        ["id", "patient_id", "category", "channel", "is_allowed", "evidence", "recorded_by_id", "since"],
+        (
+            [new_id(), pk, Category.VISIT, Channel.EMAIL, True, "asked_at_desk", desk, LONG_AGO]
+            for ids, desk in zip(seeded.patients, seeded.desks, strict=True)
+            for pk in ids
+        ),
+    )
 
 
-def _visits(seeded: Seeded) -> None:
-    days = range(-DAYS_BEHIND, DAYS_AHEAD + 1)
+def _visits(seeded: Seeded, days: range) -> None:
+    """Sixty visits a place and day: everybody is booked from morning to evening, each in a room of their own."""
     visits: list[list[Any]] = []
     blocks: list[list[Any]] = []
     holds: list[list[Any]] = []
@@ -188,12 +222,13 @@ def _visits(seeded: Seeded) -> None:
         copy(Appointment, appointment_columns, visits)
         copy(Block, ["id", "appointment_id", "kind", "position", "person_id", "starts_at", "ends_at"], blocks)
         copy(ResourceHold, ["id", "appointment_id", "kind", "resource_id", "during", "is_live"], holds)
-        visits.clear(), blocks.clear(), holds.clear()
+        for written in (visits, blocks, holds):
+            written.clear()
 
     appointment_columns = [
         "id", "location_id", "patient_id", "visit_type_id", "clinician_id", "room_id", "starts_at", "ends_at", "status",
-        "schedule_version", "version", "booked_by_id", "booked_at", "finished_at", "cancelled_by", "cancel_is_late",
-        "cancel_reason", "cancel_note",
+        "schedule_version", "version", "booked_by_id", "booked_at", "finished_at", "no_show_undone_because",
+        "cancelled_by", "cancel_is_late", "cancel_reason", "cancel_note",
     ]  # fmt: skip
     total = len(seeded.locations) * len(days)
     pairs = itertools.product(range(len(seeded.locations)), days)
@@ -210,7 +245,7 @@ def _visits(seeded: Seeded) -> None:
                 visits.append(
                     [pk, seeded.locations[place], patient, seeded.visit_type, who, room, starts, ends,
                      "completed" if past else "booked", 1, 1, seeded.desks[place], starts - timedelta(days=20),
-                     ends if past else None, "", False, "", ""]
+                     ends if past else None, "", "", False, "", ""]
                 )  # fmt: skip
                 blocks.append([new_id(), pk, "whole", 1, who, starts, ends])
                 during = f'["{starts}","{ends}")'

@@ -1,0 +1,188 @@
+"""``script/bench [today] [book] --patients 1000 100000 --rounds 5 --seconds 2 --json figures.json``.
+
+Each size gets throw-away services of its own, PostgreSQL with the disk's word for every commit. Prints figures beside
+what docs/decisions/0012-benchmarks.md asks for; what to make of them is left to the reader.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clinic import devservices
+
+ITEMS = ("today", "book")
+MEASURE = "import sys, django; django.setup(); from tests.bench import measuring; measuring.main(sys.argv[1])"
+# As production would run on a machine of this size; a commit waits for the disk.
+POSTGRESQL = {"shared_buffers": "1GB", "synchronous_commit": "on", "max_wal_size": "4GB", "random_page_cost": "1.1"}
+# (where in the figures, what it is called, how it is compared, with what)
+MUSTS: tuple[tuple[tuple[str, ...], str, str, float], ...] = (
+    (("today", "c1", "app", "p50"), "today, p50 ms", "<=", 9),
+    (("today", "c1", "ratio"), "today, times the bare view", "<=", 3.5),
+    (("today", "c4", "app", "per_second"), "today, 4 connections, pages/s", ">=", 200),
+    (("queries", "today"), "today, statements", "<=", 4),
+    (("today", "c1", "app", "bytes"), "today, bytes", "<=", 40_000),
+    (("book", "c1", "app", "p50"), "book, p50 ms", "<=", 6),
+    (("book", "c1", "ratio"), "book, times one insert", "<=", 8.8),
+    (("book", "c4", "app", "per_second"), "book, 4 connections, bookings/s", ">=", 400),
+    (("crowd", "p99"), "16 on one slot, p99 ms", "<=", 60),
+    (("crowd", "deadlocks"), "16 on one slot, deadlocks", "<=", 0),
+    (("left_behind", "missing"), "bookings missing", "<=", 0),
+    (("left_behind", "orphan_holds"), "holds without a visit", "<=", 0),
+    (("left_behind", "not_wholly_held"), "visits not wholly held", "<=", 0),
+    (("memory_mb",), "memory of the web server, MB", "<=", 250),
+)
+GROWTH = 1.2
+
+
+def say(words: str = "") -> None:
+    print(words, flush=True)  # noqa: T201 - this is a command that speaks to a person
+
+
+def machine() -> dict[str, Any]:
+    """Return what kind of machine this is; nothing that tells which."""
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return {
+        "cores": os.cpu_count(), "memory_gib": round(pages * size / 2**30), "python": platform.python_version(),
+        "system": platform.system(), "load_at_start": round(os.getloadavg()[0], 2),
+    }  # fmt: skip
+
+
+def one_size(patients: int, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of one size, from services that are gone afterwards."""
+    say(f"\n{patients:,} patients")
+    with (
+        tempfile.TemporaryDirectory(prefix="stillwater-bench-") as folder,
+        devservices.start(devservices.ROOT, fast=False) as services,
+    ):
+        today = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0)
+        environment = services.environment() | {
+            "DEVELOPMENT": "1", "DEMO_MODE": "0", "DEBUG": "0",
+            "SITE_URL": "http://localhost", "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+            "DJANGO_SETTINGS_MODULE": "clinic.settings",
+            # The page of ten o'clock is the same page at every hour of the measuring.
+            "CLOCK_FROZEN_AT": today.isoformat(),
+            "BENCH_APP_URL": services.app_url,
+            "BENCH_MINDER": str(os.getpid()),
+        }  # fmt: skip
+        wanted = {
+            "patients": patients, "items": chosen.items, "rounds": chosen.rounds, "seconds": chosen.seconds,
+            "crowd": chosen.crowd, "folder": folder,
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-c", MEASURE, json.dumps(wanted)], cwd=devservices.ROOT,
+            env=os.environ | environment, preexec_fn=devservices.die_with_parent(signal.SIGTERM),
+        )  # fmt: skip
+        child = services.add(devservices.Child("bench", process))
+        if process.wait():
+            for log in sorted(Path(folder).glob("*.log")):
+                say(f"The end of {log.name}:\n{devservices.tail(log)}")
+            raise SystemExit(process.returncode)
+        child.stop()
+        result: dict[str, Any] = json.loads((Path(folder) / "result.json").read_text())
+        return result
+
+
+def at(result: dict[str, Any], path: Sequence[str]) -> float | None:
+    """Return the figure at a path, or nothing when it was not measured."""
+    value: Any = result
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return None if value is None else float(value)
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print one size as tables."""
+    say(
+        f"\n{result['patients']:,} patients: tables made in {result['release_seconds']} s, filled in {result['seed_seconds']} s"
+    )
+    say(f"  {'':<14}{'':>7}{'req/s':>9}{'p50 ms':>9}{'p95':>9}{'p99':>9}{'bytes':>9}   ratio (least to most), rounds")
+    for item in ITEMS:
+        for connections, row in result.get(item, {}).items():
+            for who in ("app", "limit"):
+                f = row[who]
+                end = ""
+                if who == "app":
+                    noisy = "" if row["believed"] else "  NOISY: every round; look at the ratio alone"
+                    end = (
+                        f"   {row['ratio']:.1f} ({row['ratio_least']:.1f} to {row['ratio_most']:.1f}),"
+                        f" {row['quiet_rounds']} quiet of {row['rounds']}, load {row['load']}{noisy}"
+                    )
+                say(
+                    f"  {item + ' ' + connections:<14}{who:>7}{f['per_second']:>9.0f}{f['p50']:>9.2f}{f['p95']:>9.2f}"
+                    f"{f['p99']:>9.2f}{f['bytes']:>9.0f}{end}"
+                )
+            if row["wrong"]:
+                say(f"  {item} {connections}: {row['wrong']} ANSWERS WERE WRONG")
+    if crowd := result.get("crowd"):
+        say(
+            f"  16 on one slot: exactly one won in {crowd['won_by_one']} of {crowd['rounds']} rounds, "
+            f"{crowd['refused_with_a_sentence']} refused with a sentence, {crowd['deadlocks']} deadlocks;"
+            f" p50 {crowd['p50']:.0f}, p99 {crowd['p99']:.0f}, longest {crowd['longest']:.0f} ms;"
+            f" the winner's median {crowd['winner_p50']:.0f} ms; others had {crowd['by_others']:.0%} of the machine"
+        )
+    say(f"  statements: {result['queries']}")
+    say("  asked for (docs/decisions/0012-benchmarks.md):")
+    for path, label, sign, bound in MUSTS:
+        value = at(result, path)
+        if value is not None:
+            met = value <= bound if sign == "<=" else value >= bound
+            say(f"    {label:<34}{value:>10.1f}  {sign} {bound:<8g}{'' if met else ' not met'}")
+
+
+def show_growth(results: list[dict[str, Any]]) -> None:
+    """Print how the smallest and the largest size compare."""
+    small, large = min(results, key=lambda r: r["patients"]), max(results, key=lambda r: r["patients"])
+    if small is large:
+        return
+    say(
+        f"\nGrowth of p50, one connection, {small['patients']:,} to {large['patients']:,} patients (asked for: <= {GROWTH})"
+    )
+    for item in ITEMS:
+        before, after = at(small, (item, "c1", "app", "p50")), at(large, (item, "c1", "app", "p50"))
+        ratio_before, ratio_after = at(small, (item, "c1", "ratio")), at(large, (item, "c1", "ratio"))
+        if before and after and ratio_before and ratio_after:
+            say(f"  {item:<8}{after / before:.2f}   (of the ratio to the bare view: {ratio_after / ratio_before:.2f})")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="script/bench", description="Times what people wait for, beside a bare view.")
+    parser.add_argument("items", nargs="*", metavar="today|book", help="what to measure (both)")
+    parser.add_argument("--patients", nargs="+", type=int, default=[1000, 100_000], help="sizes")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
+    parser.add_argument("--crowd", type=int, default=100, help="rounds of sixteen clients on one slot")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.items) - set(ITEMS):
+        parser.error(f"There is no item {', '.join(sorted(unknown))}: say {' or '.join(ITEMS)}.")
+    chosen.items = chosen.items or list(ITEMS)
+    devservices.SETTINGS |= POSTGRESQL
+    report: dict[str, Any] = {"on": datetime.now(UTC).date().isoformat(), "machine": machine(), "sizes": []}
+    try:
+        with devservices.stopping_on_signals():
+            for patients in chosen.patients:
+                report["sizes"].append(one_size(patients, chosen))
+                show(report["sizes"][-1])
+        show_growth(report["sizes"])
+    except devservices.CannotStart as refusal:
+        say(str(refusal))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if chosen.json and report["sizes"]:
+            chosen.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
