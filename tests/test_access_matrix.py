@@ -184,6 +184,11 @@ def test_a_refusal_is_audited(world: World) -> None:
     assert (row.actor_id, row.details["page"]) == (world.cast.milo.pk, "patients:referrals")
 
 
+def test_a_refusal_says_why_and_what_next(world: World) -> None:
+    said = world.client(world.cast.milo).get(reverse("patients:referrals")).content.decode()
+    assert "Your role does not include this. Ask a manager if it should." in said
+
+
 def test_a_closed_door_is_audited(world: World) -> None:
     """Somebody else's record answers 404 like one that is not there, and leaves the id that was tried."""
     path = reverse("sessions:portal_visit", kwargs={"appointment_id": world.records["appointment_id"]})

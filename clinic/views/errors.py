@@ -5,26 +5,21 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 
 from clinic import audit, clock
 from clinic.models import Outcome, User
 
 
-def _page(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
-    return render(request, f"{status}.html", {"sentence": sentence}, status=status)
-
-
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Return the 400 page."""
-    return _page(request, 400, _("We could not read that request. Go back and try again."))
+    return render(request, "400.html", status=400)
 
 
 def not_permitted(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Return the 403 page and leave an audit row: somebody tried what is not theirs to do."""
     _audit_refusal(request)
-    sentence = str(exception) if isinstance(exception, PermissionDenied) and str(exception) else ""
-    return _page(request, 403, sentence or _("Your role does not include this. Ask a manager if it should."))
+    said = str(exception) if isinstance(exception, PermissionDenied) else ""
+    return render(request, "403.html", {"reason": said}, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -35,9 +30,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     match = request.resolver_match
     if match is not None and match.kwargs and isinstance(getattr(request, "user", None), User):
         _audit_refusal(request)
-    return _page(
-        request, 404, _("There is nothing here that you can open. It may have moved, or it is not yours to see.")
-    )
+    return render(request, "404.html", status=404)
 
 
 def _audit_refusal(request: HttpRequest) -> None:
