@@ -1,14 +1,12 @@
 """Enrolled devices: a screen is given a credential that lasts until a manager takes it away."""
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit
+from clinic import audit, tokens
 from clinic.errors import Refused, violated
 from clinic.models import EnrolledDevice, Location, Room, User
 
@@ -51,11 +49,6 @@ class Enrolment:
     credential: str
 
 
-def hash_of(*, credential: str) -> str:
-    """Return what is kept of a credential. It is 256 random bits, so a plain hash cannot be guessed backwards."""
-    return hashlib.sha256(credential.encode()).hexdigest()
-
-
 @transaction.atomic
 def enroll(
     *, by: User, location: Location, kind: EnrolledDevice.Kind, name: str, room: Room | None, now: datetime
@@ -69,11 +62,11 @@ def enroll(
             raise RoomNeeded
     elif room is not None:
         raise NoRoomForThis
-    credential = secrets.token_urlsafe(32)
+    credential = tokens.new()
     try:
         with transaction.atomic():
             device = EnrolledDevice.objects.create(
-                location=location, room=room, kind=kind, name=name, credential_hash=hash_of(credential=credential),
+                location=location, room=room, kind=kind, name=name, credential_hash=tokens.hash_of(credential),
                 enrolled_by=by, enrolled_at=now,
             )  # fmt: skip
     except IntegrityError as error:

@@ -4,8 +4,6 @@ What a leaver's patients need next (a new lead of the care team, visits to be mo
 work item that ``leave`` opens asks a manager to see to it.
 """
 
-import hashlib
-import secrets
 import uuid
 from datetime import date, datetime, timedelta
 
@@ -16,7 +14,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit
+from clinic import audit, tokens
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused, violated
 from clinic.localtime import day_of, zone
@@ -171,11 +169,6 @@ class WorksElsewhere(Refused):
         )  # fmt: skip
 
 
-def hash_of(token: str) -> str:
-    """Return what is kept of a token: enough to know it again, and of no use to whoever reads the table."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 @transaction.atomic
 def invite(
     *, by: User, email: str, name: str, location: Location, role: Role, supervisor: User | None, now: datetime
@@ -192,12 +185,12 @@ def invite(
     StaffInvitation.objects.filter(email=email, accepted_at=None, withdrawn_at=None, expires_at__lte=now).update(
         withdrawn_at=now
     )
-    token = secrets.token_urlsafe(32)
+    token = tokens.new()
     try:
         with transaction.atomic():
             invitation = StaffInvitation.objects.create(
                 email=email, name=name, location=location, role=role, supervisor=supervisor,
-                token_hash=hash_of(token), invited_by=by, invited_at=now, expires_at=now + INVITATION_LASTS,
+                token_hash=tokens.hash_of(token), invited_by=by, invited_at=now, expires_at=now + INVITATION_LASTS,
             )  # fmt: skip
     except IntegrityError as error:
         if violated(error) == "invitation_once_an_address":
@@ -248,7 +241,7 @@ def join(*, by: None, token: str, name: str, password: str, now: datetime) -> Us
 @transaction.atomic
 def _join(*, token: str, name: str, password: str, now: datetime) -> User:
     opened = StaffInvitation.objects.open(now).select_for_update(no_key=True, of=("self",)).select_related("location")
-    invitation = opened.filter(token_hash=hash_of(token)).first()
+    invitation = opened.filter(token_hash=tokens.hash_of(token)).first()
     if invitation is None:
         raise InvitationOver
     try:

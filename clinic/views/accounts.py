@@ -28,7 +28,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from redis.exceptions import RedisError
 
-from clinic import localtime
+from clinic import localtime, tokens
 from clinic.access import GET, GET_POST, POST, Permission, public_view, signed_in_view, staff_view
 from clinic.accounts import THIRD_PARTY_URLS, device_text, live_sessions, location_of
 from clinic.actions import people
@@ -214,7 +214,7 @@ def join(request: OurRequest, token: str) -> HttpResponseBase:
     invitation = (
         StaffInvitation.objects.open(request.now)
         .select_related("location", "invited_by")
-        .filter(token_hash=people.hash_of(token))
+        .filter(token_hash=tokens.hash_of(token))
         .first()
     )
     if invitation is None:

@@ -1,7 +1,5 @@
 """Patients: registered, corrected, moved through the states of care; their addresses and their way into the portal."""
 
-import hashlib
-import secrets
 import uuid
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -14,7 +12,7 @@ from allauth.usersessions.models import UserSession
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, localtime
+from clinic import audit, localtime, tokens
 from clinic.access import Permission
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
@@ -401,11 +399,6 @@ def _move(*, by: User, patient: Patient, to: LifeState, now: datetime) -> Patien
     return patient
 
 
-def token_hash(token: str) -> str:
-    """Return what is kept of a link's token: nothing that opens anything."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 @transaction.atomic
 def invite_to_portal(*, by: User, patient: Patient, now: datetime) -> PortalInvitation:
     """Return the invitation that goes to the patient's e-mail: one link, good once and for fourteen days.
@@ -427,11 +420,11 @@ def invite_to_portal(*, by: User, patient: Patient, now: datetime) -> PortalInvi
         last.withdrawn_at = now
         last.save(update_fields=["withdrawn_at"])
     _address_must_be_free(patient, patient.email, now)
-    token = secrets.token_urlsafe(32)
+    token = tokens.new()
     invitation = PortalInvitation.objects.create(
         patient=patient,
         email=patient.email,
-        token_hash=token_hash(token),
+        token_hash=tokens.hash_of(token),
         invited_by=by,
         invited_at=now,
         expires_at=now + INVITATION_LASTS,
@@ -517,7 +510,7 @@ def join_portal(*, token: str, birth_date: date, address: str, now: datetime) ->
     """
     if not throttle.allows("join", address, most=MOST_CHECKS_FROM_ONE_ADDRESS, seconds=IN_SECONDS, now=now):
         raise CannotJoin
-    found = PortalInvitation.objects.filter(token_hash=token_hash(token)).select_related("patient").first()
+    found = PortalInvitation.objects.filter(token_hash=tokens.hash_of(token)).select_related("patient").first()
     if found is None:
         raise CannotJoin
     # The count of failures has to stay though the person is refused, so the refusal is raised after the transaction.

@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 from django.urls import reverse
 
+from clinic import tokens
 from clinic.actions import devices, places
 from clinic.models import AuditEvent, EnrolledDevice, Room
 from tests import factories as make
@@ -26,7 +27,7 @@ class TestActions:
         made = enroll(cast, kind=Kind.ROOM_TABLET, room=cast.room)
         assert len(made.credential) >= 43
         kept = EnrolledDevice.objects.get()
-        assert kept.credential_hash == devices.hash_of(credential=made.credential)
+        assert kept.credential_hash == tokens.hash_of(made.credential)
         assert made.credential not in str(EnrolledDevice.objects.values()) + str(AuditEvent.objects.values())
         assert AuditEvent.objects.get(verb="device.enrolled").details == {"kind": "room_tablet"}
 
@@ -70,7 +71,7 @@ class TestPages:
         credential = answer.context["credential"]
         assert credential in answer.content.decode()
         assert answer.headers["Cache-Control"] == "no-store"
-        assert EnrolledDevice.objects.get().credential_hash == devices.hash_of(credential=credential)
+        assert EnrolledDevice.objects.get().credential_hash == tokens.hash_of(credential)
         for later in (reverse("clinic:devices"), path):
             assert credential not in client.get(later).content.decode()
         assert credential not in str(dict(client.session))
