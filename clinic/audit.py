@@ -7,6 +7,7 @@ by doors. Rows hold ids, codes and field names; never a name, an answer or a sen
 import contextlib
 import hashlib
 import uuid
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -178,13 +179,9 @@ def looked_at(request: HttpRequest, subject: models.Model, *, now: datetime) -> 
     user = request.user
     if not isinstance(user, User):
         return
-    quarter = int(now.timestamp() // READ_ONCE_EVERY.total_seconds())
-    what = f"{user.pk}:{subject._meta.label_lower}:{subject.pk}:{facts.get().page}:{quarter}"
-    key = "read:" + hashlib.sha256(what.encode()).hexdigest()[:40]
-    if _remembered(key):
-        return
-    record(user, Verb.RECORD_READ, subject, now=now)
-    _remember(key)
+    with _once(user, f"{subject._meta.label_lower}:{subject.pk}:{facts.get().page}", now) as is_new:
+        if is_new:
+            record(user, Verb.RECORD_READ, subject, now=now)
 
 
 def listed(request: HttpRequest, name: str, ids: list[uuid.UUID], *, now: datetime) -> None:
@@ -192,13 +189,9 @@ def listed(request: HttpRequest, name: str, ids: list[uuid.UUID], *, now: dateti
     user = request.user
     if not isinstance(user, User) or not ids:
         return
-    quarter = int(now.timestamp() // READ_ONCE_EVERY.total_seconds())
-    what = f"{user.pk}:{name}:{','.join(sorted(map(str, ids)))}:{quarter}"
-    key = "read:" + hashlib.sha256(what.encode()).hexdigest()[:40]
-    if _remembered(key):
-        return
-    record(user, Verb.LIST_READ, None, now=now, details={"list": name, "patients": [str(i) for i in ids]})
-    _remember(key)
+    with _once(user, f"{name}:{','.join(sorted(map(str, ids)))}", now) as is_new:
+        if is_new:
+            record(user, Verb.LIST_READ, None, now=now, details={"list": name, "patients": [str(i) for i in ids]})
 
 
 def searched(
@@ -211,22 +204,22 @@ def searched(
     user = request.user
     if not isinstance(user, User):
         return
+    with _once(user, f"audit:{what}", now) as is_new:
+        if is_new:
+            record(user, Verb.AUDIT_SEARCHED, None, now=now, patient_id=patient_id, details={"fields": fields})
+
+
+@contextlib.contextmanager
+def _once(user: User, what: str, now: datetime) -> Iterator[bool]:
+    """Give whether ``user`` reads ``what`` for the first time in this quarter of an hour; remember it once it is written."""
     quarter = int(now.timestamp() // READ_ONCE_EVERY.total_seconds())
-    key = "read:" + hashlib.sha256(f"{user.pk}:audit:{what}:{quarter}".encode()).hexdigest()[:40]
-    if _remembered(key):
-        return
-    record(user, Verb.AUDIT_SEARCHED, None, now=now, patient_id=patient_id, details={"fields": fields})
-    _remember(key)
-
-
-def _remembered(key: str) -> bool:
+    key = "read:" + hashlib.sha256(f"{user.pk}:{what}:{quarter}".encode()).hexdigest()[:40]
     try:
-        return cache.get(key) is not None
+        is_new = cache.get(key) is None
     except Exception:  # Redis away in any way: write the row.
-        return False
-
-
-def _remember(key: str) -> None:
-    # Redis away in any way: the next reading writes another row.
-    with contextlib.suppress(Exception):
-        cache.set(key, 1, int(READ_ONCE_EVERY.total_seconds()))
+        is_new = True
+    yield is_new
+    if is_new:
+        # Redis away in any way: the next reading writes another row.
+        with contextlib.suppress(Exception):
+            cache.set(key, 1, int(READ_ONCE_EVERY.total_seconds()))
