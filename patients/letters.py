@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from clinic import letters
-from clinic.models import Category, OutboundMessage
+from clinic.models import Category, OutboundMessage, User, WorkItem
 from patients.actions.patients import INVITATION_OVER, LIFE_STATE
 from patients.models import Contact, Patient, PortalInvitation, Referral
 
 CLOSED = "enquiry_closed"
+READ = "read_already"
 _LIFE_STATE_TEXT = _("The patient was discharged or has died.")
 
 
@@ -43,6 +46,18 @@ def _address_changed(message: OutboundMessage) -> dict[str, Any]:
 
 def _gets_letters(message: OutboundMessage, now: datetime) -> str:
     return "" if Patient.objects.get(pk=message.subject_id).gets_letters else LIFE_STATE
+
+
+def _read_now(message: OutboundMessage) -> dict[str, Any]:
+    name = User.objects.filter(pk=message.recipient_id).values_list("name", flat=True).first() or ""
+    return {"called": letters.greeting_name(name), "url": settings.SITE_URL + reverse("clinic:worklist")}
+
+
+def _still_unread(message: OutboundMessage, now: datetime) -> str:
+    """Return why a page should no longer go: its reader has dealt with it, or works here no more."""
+    is_open = WorkItem.objects.open().filter(pk=message.subject_id).exists()
+    is_here = User.objects.filter(pk=message.recipient_id, is_active=True, email=message.address).exists()
+    return "" if is_open and is_here else READ
 
 
 def _patient_names(ids: set[uuid.UUID]) -> Mapping[uuid.UUID, str]:
@@ -86,6 +101,17 @@ def register_own() -> None:
                 INVITATION_OVER: _("The invitation was used, withdrawn or ran out before the letter left."),
                 LIFE_STATE: _LIFE_STATE_TEXT,
             },
+        )
+    )
+    letters.register(
+        letters.Letter(
+            kind="read_now",
+            label=_("Page: words that may mean danger"),
+            folder="patients/letters/read_now",
+            category=Category.STAFF_PAGE,
+            context=_read_now,
+            still_wanted=_still_unread,
+            reasons={READ: _("It was read and dealt with before the page left.")},
         )
     )
     letters.register(

@@ -78,6 +78,7 @@ SUBJECTS: dict[str, Subject] = {
     "address_changed": (lambda cast: cast.pat.pk, None),
     "enquiry_received": (lambda cast: cast.rosa.pk, None),
     "portal_invitation": (portal_invitation, {"token": "t0ken"}),
+    "read_now": (lambda cast: cast.pat.pk, None),
 }
 KINDS = [letter.kind for letter in letters.all_letters()]
 

@@ -38,6 +38,7 @@ class WorkItem(Record):
     """Something a person, or whoever holds a role at a location, has to do by a time."""
 
     class Kind(models.TextChoices):
+        CRISIS_WORDS = "crisis_words", _("Read now: words that may mean danger")
         REFERRAL = "referral", _("New enquiry")
         MESSAGE_UNKNOWN = "message_unknown", _("Letter: outcome unknown")
         MESSAGE_FAILED = "message_failed", _("Letter could not be sent")
@@ -47,7 +48,8 @@ class WorkItem(Record):
         HANDOVER = "handover", _("Inherited from somebody who left")
         BREAK_GLASS_REVIEW = "break_glass_review", _("Review an emergency opening")
         BREAK_GLASS_NOTICE = "break_glass_notice", _("Your patient's chart was opened in an emergency")
-        RECALL = "recall", _("Visits affected by time off or a closure")
+        RECALL = "recall", _("A visit that cannot take place as booked")
+        UNSETTLED_VISIT = "unsettled_visit", _("Say what became of a visit")
 
     class Outcome(models.TextChoices):
         DONE = "done", _("done")

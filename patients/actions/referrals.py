@@ -11,6 +11,7 @@ from clinic.actions import outbox, worklist
 from clinic.errors import Refused
 from clinic.models import Closure, Location, OpeningHours, OutboundMessage, Role, User, WorkItem
 from patients import throttle
+from patients.actions import crisis
 from patients.models import LifeState, Patient, Referral
 
 # A person with trouble typing sends three; nobody sends ten.
@@ -209,6 +210,10 @@ def _put_before_the_desk(*, by: User | None, referral: Referral, now: datetime) 
         owner_role=Role.FRONT_DESK,
         now=now,
     )
+    crisis.review(
+        by=by, text=referral.message, location=referral.location, subject_type="referral", subject_id=referral.pk,
+        patient=None, now=now,
+    )  # fmt: skip
 
 
 def _locked(referral: Referral) -> Referral:

@@ -11,6 +11,7 @@ from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, answer, go
 from clinic.middleware import client_address
 from clinic.models import Location
+from patients import crisis
 from patients.actions import patients, referrals
 from patients.forms.portal import JoinPortalForm
 from patients.forms.referrals import EnquireForm
@@ -59,7 +60,10 @@ def enquire(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             return go(request, "patients:enquiry_sent")
-    return answer(request, "patients/enquire.html", {"form": form}, status=UNPROCESSABLE)
+    needs_numbers = crisis.may_mean_danger(request.POST.get("message", ""))
+    return answer(
+        request, "patients/enquire.html", {"form": form, "needs_numbers": needs_numbers}, status=UNPROCESSABLE
+    )
 
 
 @public_view(because="The page after a message was sent; it says the same to everybody.", methods=GET)

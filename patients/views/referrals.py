@@ -15,7 +15,7 @@ from clinic.access import GET, GET_POST, POST, Permission, holds, locations_wher
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import Location
-from patients import search
+from patients import crisis, search
 from patients.access import get_patient_or_404, get_referral_or_404
 from patients.actions import referrals as actions
 from patients.duplicates import Facts
@@ -74,6 +74,7 @@ def _line(row: Referral, now: datetime, is_known: bool) -> dict[str, Any]:
         "received": localtime.moment_text(row.received_at, row.location.tz),
         "age": localtime.age_text(row.received_at, now),
         "is_known": is_known,
+        "may_mean_danger": crisis.may_mean_danger(row.message),
     }
 
 
@@ -115,6 +116,7 @@ def _context(request: StaffRequest, found: Referral) -> dict[str, Any]:
         "age": localtime.age_text(found.received_at, request.now),
         "decided": localtime.moment_text(found.decided_at, tz) if found.decided_at else "",
         "alike": alike,
+        "may_mean_danger": crisis.may_mean_danger(found.message),
         "may_manage": may_manage,
         "may_register": may_write and found.can_be_registered,
         "may_link": may_manage and found.can_be_registered,

@@ -19,7 +19,7 @@ from clinic import audit, localtime
 from clinic.actions import worklist
 from clinic.errors import Refused
 from clinic.models import Location, Membership, Role, Room, User, WorkItem
-from patients.actions import referrals
+from patients.actions import crisis, referrals
 from patients.models import LifeState, Patient, Referral
 from sessions import availability, timetable
 from sessions.actions import reminders
@@ -750,6 +750,10 @@ def ask_change(
         due_at=availability.business_day_after(now, calendar), now=now,
     )  # fmt: skip
     audit.record(by, audit.Verb.APPOINTMENT_CHANGE_ASKED, visit, now=now, details={"wish": wish})
+    crisis.review(
+        by=by, text=message, location=visit.location, subject_type=Appointment._meta.model_name or "",
+        subject_id=visit.pk, patient=visit.patient, now=now,
+    )  # fmt: skip
     return request
 
 

@@ -15,6 +15,7 @@ from clinic import localtime
 from clinic.access import GET_POST, portal_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, PortalRequest, answer, go
+from patients import crisis
 from patients.access import my_patient
 from patients.models import Patient
 from sessions import ical
@@ -144,6 +145,7 @@ def portal_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRespo
         "visit": _view_of(visit, visit.patient, request.now),
         "wishes": wishes,
         "is_waiting": any(wish["is_open"] for wish in wishes),
+        "needs_numbers": any(crisis.may_mean_danger(wish["message"]) for wish in wishes),
     }
     return answer(request, "sessions/portal_visit.html", context)
 
@@ -188,5 +190,8 @@ def ask_change(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRespons
             messages.success(request, _("We have your wish and will answer by the next working day."))
             return go(request, "sessions:portal_visit", visit.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
-    context = {"form": form, "visit": _view_of(visit, visit.patient, request.now)}
+    context = {
+        "form": form, "visit": _view_of(visit, visit.patient, request.now),
+        "needs_numbers": crisis.may_mean_danger(request.POST.get("message", "")),
+    }  # fmt: skip
     return answer(request, "sessions/ask_change.html", context, status=status)

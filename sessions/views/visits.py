@@ -18,6 +18,7 @@ from clinic.access import GET_POST, POST, Permission, holds, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import Location, Role, Room, User
+from patients import crisis
 from patients.access import get_patient_or_404, get_referral_or_404
 from patients.models import Patient, Referral
 from sessions import availability, timetable
@@ -351,6 +352,7 @@ def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str,
     shown = [
         {
             "id": wish.pk, "wish": wish.get_wish_display(), "message": wish.message, "answer": wish.answer,
+            "may_mean_danger": crisis.may_mean_danger(wish.message),
             "state": wish.get_status_display(), "is_open": wish.is_open,
             "asked": localtime.moment_text(wish.asked_at, tz), "age": localtime.age_text(wish.asked_at, request.now),
             "answered": localtime.moment_text(wish.answered_at, tz) if wish.answered_at else "",
