@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy
 from clinic.audit_words import WORDS
 from clinic.forms.hours import DayField
 
-# Not one person: everybody of a kind.
-PATIENTS, STRANGERS = "patients", "strangers"
+# Not one person: everybody who was not signed in.
+STRANGERS = "strangers"
 
 
 class AuditLogForm(forms.Form):
@@ -33,9 +33,7 @@ class AuditLogForm(forms.Form):
 
     def __init__(self, *args: Any, people: Iterable[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        everybody = [
-            ("", _("Everybody")), *people, (PATIENTS, _("Any patient")), (STRANGERS, _("Somebody not signed in")),
-        ]  # fmt: skip
+        everybody = [("", _("Everybody")), *people, (STRANGERS, _("Somebody not signed in"))]
         words = sorted(((verb.value, str(text)) for verb, text in WORDS.items()), key=lambda pair: pair[1].lower())
         for name, choices in (("who", everybody), ("verb", [("", _("Anything")), *words])):
             field = self.fields[name]

@@ -46,7 +46,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["subject_id", "-id"], name="audit_by_subject"),
             models.Index(fields=["verb", "-id"], name="audit_by_verb"),
             # Serves one day's rows; rows come in order of time, so a block range index is small and free to keep.
-            BrinIndex(fields=["at"], name="audit_by_moment"),
+            BrinIndex(fields=["at"], name="audit_by_moment", autosummarize=True),
             # Serves "who saw this patient": the lists on which somebody was shown, by the ids in them.
             GinIndex(
                 OpClass(KeyTransform("patients", "details"), name="jsonb_path_ops"),
