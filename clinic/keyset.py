@@ -1,4 +1,4 @@
-"""Long lists in pages, by the place of the last row seen: one query however deep, and never a total."""
+"""Long lists in pages, by the place of the first or last row seen: one query however deep, and never a total."""
 
 import uuid
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Row = TypeVar("Row", bound=models.Model)
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a list ordered by a moment and an id a page begins."""
+    """Where in a list ordered by a moment and an id a page begins or ends."""
 
     at: datetime
     id: uuid.UUID
@@ -37,27 +37,52 @@ class Place:
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """The rows of one page, and the place of the next one: None on the last."""
+    """The rows of one page, and the places where it goes on before and after them: None at either end of the list."""
 
     rows: list[Row]
-    next: Place | None
+    before: Place | None
+    after: Place | None
 
-    def older_url(self, path: str, **kept: str) -> str:
-        """Return the address of the next page with the filters kept, or ""."""
-        return f"{path}?{urlencode({**kept, 'after': str(self.next)})}" if self.next else ""
+    def links(self, path: str, **kept: str) -> dict[str, str]:
+        """Return the addresses of the neighbours with the filters kept, empty where there is none."""
+        return {
+            "newer": url(path, before=self.before, **kept) if self.before else "",
+            "older": url(path, after=self.after, **kept) if self.after else "",
+        }
+
+
+def url(path: str, *, after: Place | None = None, before: Place | None = None, **kept: str) -> str:
+    """Return the address of the page that begins after a place, or ends before one, with the filters kept."""
+    asked = {name: str(place) for name, place in (("after", after), ("before", before)) if place}
+    return f"{path}?{urlencode({**kept, **asked})}"
 
 
 def cut(rows: "models.QuerySet[Row]", field: str, asked: Mapping[str, str], *, oldest_first: bool = False) -> Page[Row]:
-    """Return the page of ``rows`` by ``field`` and id that ``asked["after"]`` names, or the first."""
-    place = Place.asked(asked.get("after", ""))
+    """Return the page of ``rows`` by ``field`` and id that ``asked`` names: after a row, before one, or the first.
+
+    A row more than a page tells whether there is another.
+    """
+    after, before = Place.asked(asked.get("after", "")), Place.asked(asked.get("before", ""))
+    backwards = before is not None and after is None
+    place = before if backwards else after
+    ascending = oldest_first != backwards
     if place is not None:
-        way = "gt" if oldest_first else "lt"
+        way = "gt" if ascending else "lt"
         # The first half repeats what the second implies, so that the index is entered at the right place.
         beyond = Q(**{f"{field}__{way}": place.at}) | Q(**{field: place.at, f"id__{way}": place.id})
         rows = rows.filter(Q(**{f"{field}__{way}e": place.at}) & beyond)
-    sign = "" if oldest_first else "-"
+    sign = "" if ascending else "-"
     found = list(rows.order_by(f"{sign}{field}", f"{sign}id")[: PER_PAGE + 1])
-    if len(found) <= PER_PAGE:
-        return Page(found, None)
-    last = found[PER_PAGE - 1]
-    return Page(found[:PER_PAGE], Place(getattr(last, field), last.pk))
+    has_more, found = len(found) > PER_PAGE, found[:PER_PAGE]
+    if backwards:
+        found.reverse()
+    is_first, is_last = (not has_more, False) if backwards else (place is None, not has_more)
+    return Page(
+        found,
+        before=None if is_first or not found else _place_of(found[0], field),
+        after=None if is_last or not found else _place_of(found[-1], field),
+    )
+
+
+def _place_of(row: models.Model, field: str) -> Place:
+    return Place(getattr(row, field), row.pk)

@@ -118,7 +118,7 @@ def _context(request: StaffRequest) -> dict[str, Any]:
             for name, (label, _empty) in LISTS.items()
         ],
         "entries": [_entry(message, names, may_settle, request) for message in page.rows],
-        "older_url": page.older_url(path, show=chosen),
+        "older_url": page.links(path, show=chosen)["older"],
         "newer_url": path + (f"?show={chosen}" if chosen != "trouble" else "") if request.GET.get("after") else "",
     }
 

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clinic import localtime
+from clinic import keyset, localtime
 from clinic.access import CLINICIANS, GET, GET_POST, POST, Permission, holds, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go, go_to
@@ -17,8 +17,6 @@ from patients.access import get_break_glass_or_404, get_care_team_member_or_404,
 from patients.actions import careteams as actions
 from patients.forms.careteams import AddCareTeamMemberForm, BreakGlassForm, ReviewBreakGlassForm
 from patients.models import BreakGlass, CareTeamMember, Patient
-
-from .pages import cut
 
 
 def _clinicians(patient: Patient) -> list[tuple[User, str]]:
@@ -143,7 +141,7 @@ def break_glass_reviews(request: StaffRequest) -> HttpResponse:
     mine = mine.select_related("patient__home_location", "user", "reviewed_by")
     is_done = request.GET.get("state") == "reviewed"
     rows = mine.filter(reviewed_at__isnull=False) if is_done else mine.to_review()
-    page = cut(rows, "started_at", request.GET, oldest_first=not is_done)
+    page = keyset.cut(rows, "started_at", request.GET, oldest_first=not is_done)
     path = reverse("patients:break_glass_reviews")
     context = {
         "rows": [_grant_line(request, grant) for grant in page.rows],

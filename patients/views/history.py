@@ -11,7 +11,7 @@ from clinic import localtime
 from clinic.models import User
 from patients.models import Patient
 
-from .pages import birth_text
+from .lines import birth_text
 
 # What every edit changes by itself, and what says nothing to a reader.
 SILENT = {"version", "life_state_since", "portal_since", "portal_suspended_at", "portal_user", "home_location"}

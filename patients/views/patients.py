@@ -8,7 +8,7 @@ from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clinic import audit, localtime
+from clinic import audit, keyset, localtime
 from clinic.access import GET, GET_POST, POST, Permission, holds, locations_where, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
@@ -37,7 +37,7 @@ from patients.models import (
 )
 
 from .history import as_of, changes_of, changes_since
-from .pages import LIFE_PILLS, birth_text, cut, patient_line
+from .lines import LIFE_PILLS, birth_text, patient_line
 
 
 @staff_view(Permission.PATIENT_READ, methods=GET)
@@ -50,7 +50,7 @@ def patients(request: StaffRequest) -> HttpResponse:
         rows, links = found.patients, {}
     else:
         found = None
-        page = cut(
+        page = keyset.cut(
             mine.filter(home_location=request.location).select_related("home_location"), "registered_at", request.GET
         )
         rows, links = page.rows, page.links(reverse("patients:patients"))
@@ -186,7 +186,8 @@ def _referral_named(request: StaffRequest) -> Referral | None:
         key = uuid.UUID(named)
     except ValueError:
         return None
-    return get_referral_or_404(request, key, Permission.REFERRAL_READ)
+    # Registering gives the enquiry its patient, so it is asked for where the enquiry is.
+    return get_referral_or_404(request, key, Permission.REFERRAL_MANAGE)
 
 
 def _initial(request: StaffRequest, referral: Referral | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from patients.forms.portal import AskAddressChangeForm
 from patients.forms.preferences import PortalPreferencesForm
 from patients.models import AddressChange, ContactPreference, Patient
 
-from .pages import birth_text
+from .lines import birth_text
 
 
 @portal_view(methods=GET)

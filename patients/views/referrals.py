@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clinic import audit, localtime
+from clinic import audit, keyset, localtime
 from clinic.access import GET, GET_POST, POST, Permission, holds, locations_where, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
@@ -22,7 +22,7 @@ from patients.duplicates import Facts
 from patients.forms.referrals import DeclineReferralForm, EnterReferralForm, LinkReferralForm
 from patients.models import Patient, Referral
 
-from .pages import cut, patient_line
+from .lines import patient_line
 
 PILLS = {
     Referral.Status.NEW: "due",
@@ -41,7 +41,7 @@ def referrals(request: StaffRequest) -> HttpResponse:
     wanted = request.GET.get("state", "")
     state = Referral.Status(wanted) if wanted in Referral.Status.values else Referral.Status.NEW
     counts = dict(mine.order_by().values_list("status").annotate(n=Count("id")).order_by())
-    page = cut(mine.filter(status=state), "received_at", request.GET, oldest_first=state in _WAITING)
+    page = keyset.cut(mine.filter(status=state), "received_at", request.GET, oldest_first=state in _WAITING)
     known = _maybe_known(request, page.rows)
     context = {
         "rows": [_line(row, request.now, row.pk in known) for row in page.rows],

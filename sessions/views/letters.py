@@ -59,20 +59,16 @@ def patient_letters(request: StaffRequest, patient_id: uuid.UUID) -> HttpRespons
         *((row.settled_at, row.pk, _planned(row, tz)) for row in unsent.rows if row.settled_at),
     ]
     found.sort(key=lambda one: one[:2], reverse=True)
-    has_more = len(found) > PER_PAGE or sent.next is not None or unsent.next is not None
+    has_more = len(found) > PER_PAGE or sent.after is not None or unsent.after is not None
     last = found[:PER_PAGE][-1] if has_more else None
     path = reverse("sessions:patient_letters", args=[patient.pk])
     context: dict[str, Any] = {
         "patient": patient,
         "trails": [trail for _at, _id, trail in found[:PER_PAGE]],
-        "older_url": f"{path}?after={_quoted(Place(last[0], last[1]))}" if last else "",
+        "older_url": keyset.url(path, after=Place(last[0], last[1])) if last else "",
         "newer_url": path if request.GET.get("after") else "",
     }
     return answer(request, "sessions/patient_letters.html", context, part="letters")
-
-
-def _quoted(place: Place) -> str:
-    return str(place).replace("+", "%2B")
 
 
 def _planned(row: Reminder, tz: ZoneInfo) -> Trail:
