@@ -5,6 +5,7 @@ from datetime import date, time
 from typing import Any
 
 from django import forms
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -100,6 +101,7 @@ class WeekForm(forms.Form):
         return [
             {
                 "name": day.label,
+                "short": WEEKDAYS_ABBR[day.value],
                 "pairs": [
                     (self[f"{first}_{day.value}"], self[f"{second}_{day.value}"]) for first, second in self.PAIRS
                 ],
@@ -191,7 +193,7 @@ class EnterTimeOffForm(StretchForm):
     person = forms.ChoiceField(label=gettext_lazy("Who"))
     reason = forms.ChoiceField(
         label=gettext_lazy("Reason"), choices=TimeOff.Reason.choices, widget=forms.RadioSelect,
-        help_text=gettext_lazy("Only managers see it. The schedule says “away”."),
+        help_text=gettext_lazy("Only managers see it; nobody else is told why."),
     )  # fmt: skip
 
     field_order = ["person", "first", "last", "starts", "ends", "reason"]
@@ -210,7 +212,7 @@ class EnterTimeOffForm(StretchForm):
 class EnterClosureForm(StretchForm):
     name = forms.CharField(
         label=gettext_lazy("What for"), max_length=60,
-        help_text=gettext_lazy("Such as the name of the holiday. The schedule shows it to staff."),
+        help_text=gettext_lazy("Such as the name of the holiday. Only staff see it."),
     )  # fmt: skip
 
     field_order = ["name", "first", "last", "starts", "ends"]

@@ -52,7 +52,7 @@ class LocationForm(forms.Form):
         max_length=1000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("For patients, in their letters and in the portal: the entrance, the floor, where to park."),
+        help_text=_("Patients read it in the portal, beside the address: the entrance, the floor, where to park."),
     )
 
     def __init__(self, *args: Any, current_zone: str = "", **kwargs: Any) -> None:
@@ -82,7 +82,9 @@ class EditLocationForm(LocationForm):
 
 class AddRoomForm(forms.Form):
     name = forms.CharField(
-        label=_("Name"), max_length=40, help_text=_("As it stands on the door. Patients see it in their portal.")
+        label=_("Name"),
+        max_length=40,
+        help_text=_("As it stands on the door. The schedule and everybody at the desk call it so."),
     )
     kind = forms.ChoiceField(
         label=_("Kind"),

@@ -40,7 +40,7 @@ class TestEnter:
             datetime(2027, 2, 6, 7, tzinfo=UTC),
         )
         event = AuditEvent.objects.get(verb="time_off.entered")
-        assert (event.location_id, event.details) == (cast.denver.pk, {"reason": "holiday"})
+        assert (event.location_id, event.details) == (cast.denver.pk, {})
 
     def test_an_afternoon(self, cast: Cast) -> None:
         time_off = enter(cast, FEB_1, FEB_1, starts=time(13), ends=time(17))
