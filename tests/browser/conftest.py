@@ -1,6 +1,7 @@
 """A real Chromium against a real server for the tests in this folder."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -75,6 +76,10 @@ def enter(signed_in: SignedIn, site: str) -> Enter:
 
     def come_in(context: BrowserContext, user: User) -> None:
         client: Client = signed_in(user)
+        # As after a password and a code a moment ago: pages about how one signs in ask for no less.
+        session = client.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time(), "email": user.email}]
+        session.save()
         name = django_settings.SESSION_COOKIE_NAME
         context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": site}])
 

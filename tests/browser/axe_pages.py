@@ -1,0 +1,123 @@
+"""axe-core on the pages of one person, in every state: what the files test_axe_*.py share.
+
+They are several files so that pytest-xdist spreads them over the cores.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from playwright.sync_api import BrowserContext, Page
+
+from tests import chromium, matrix_records
+from tests import factories as make
+from tests.cast import Cast
+from tests.pages import LONG, LOOKS, ROWS, Look, fill, more_records, paths_of
+
+# Trap 15 of docs/architecture.md: @event-calendar/build's own markup (its roles want children it does not give, its
+# headings jump). The list beside it says the same to everybody and is not exempt.
+CALENDAR = "[data-schedule] .ec"
+PHONE, DESK = 390, 1440
+
+
+def keys_of(who: str) -> list[str]:
+    """Return the pages that one person of the cast opens."""
+    return sorted(key for key, look in LOOKS.items() if look.who == who and not look.not_a_page and not look.way_in)
+
+
+# Where a page is looked at: width, theme, and the rules that are asked (none named: all of them). Colours follow the
+# theme and not the width, so two whole rounds and the contrast of the desk's own parts see every combination.
+ROUNDS: tuple[tuple[int, Literal["light", "dark"], tuple[str, ...]], ...] = (
+    (DESK, "light", ()),
+    (DESK, "dark", ("color-contrast",)),
+    (PHONE, "dark", ()),
+)
+
+
+def faults_of(page: Page, name: str) -> list[str]:
+    """Return what axe finds on the page as it is, at both widths and in both themes."""
+    found = []
+    for width, theme, rules in ROUNDS:
+        page.set_viewport_size({"width": width, "height": chromium.WIDTHS[width]})
+        _paint(page, theme)
+        faults = chromium.axe(page, leave_out=(CALENDAR,), only=rules)
+        found += [f"{name} {width} {theme}: {fault}" for fault in faults]
+    return found
+
+
+def _paint(page: Page, theme: Literal["light", "dark"]) -> None:
+    """Change the theme at once: on the way from one to the other colours are none that anybody chose."""
+    page.evaluate(
+        """() => {
+            const still = new CSSStyleSheet();
+            still.replaceSync("*, *::before, *::after { transition: none !important; animation: none !important }");
+            document.adoptedStyleSheets = [still];
+        }"""
+    )
+    page.emulate_media(color_scheme=theme)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def look_at(context: BrowserContext, key: str, records: dict[str, Any], *, refused: bool = False) -> list[str]:
+    """Return what axe finds on one page: on each of its tabs, or on its form after it was refused."""
+    look, found = LOOKS[key], []
+    page = context.new_page()
+    paths = paths_of(key, records)
+    for path in paths[:1] if refused else paths:
+        page.set_viewport_size({"width": DESK, "height": chromium.WIDTHS[DESK]})
+        page.goto(path)
+        if refused:
+            refuse(page, look)
+        settle(page)
+        found += faults_of(page, f"{path}{' refused' if refused else ''}")
+    page.close()
+    return found
+
+
+def refuse(page: Page, look: Look) -> None:
+    """Send the page's form with what its entry in ``LOOKS`` says, past the browser's own checks, and be refused."""
+    form = page.locator("main form[method=post]").first
+    with page.expect_response(lambda response: response.request.method == "POST") as said:
+        form.evaluate(
+            "(form, values) => { for (const [name, value] of Object.entries(values)) form.elements[name].value = value;"
+            " form.submit() }",
+            dict(look.refused or {}),
+        )
+    assert said.value.status == 422, f"{page.url}: {said.value.status}"
+    page.wait_for_load_state("load")
+
+
+def settle(page: Page) -> None:
+    """Return when every panel that a page fetches for itself has come."""
+    page.wait_for_function(
+        "() => !document.querySelector('.htmx-request') && [...document.querySelectorAll('[hx-trigger=load]')]"
+        ".every(panel => !panel.querySelector(`a[href=\"${panel.getAttribute('hx-get')}\"]`))"
+    )
+
+
+def full(cast: Cast) -> dict[str, Any]:
+    """Fill the house with thirty rows of everything, under names as long as the columns, and return the ids."""
+    records = more_records(cast, matrix_records.make_all(cast))
+    fill(cast, rows=ROWS, names=LONG)
+    return records
+
+
+def fresh(cast: Cast) -> dict[str, Any]:
+    """Return the ids there are on the first day, of people about whom nothing is known yet."""
+    return {
+        "patient_id": cast.quinn.pk, "other_patient_id": cast.quinn.pk, "referral_id": cast.rosa.pk,
+        "person_id": cast.felix.pk, "room_id": cast.room.pk, "location_id": cast.denver.pk, "day": make.NOON.date(),
+    }  # fmt: skip
+
+
+def can_be_empty(key: str, records: dict[str, Any]) -> bool:
+    """Return whether a page can be opened on the first day, and shows less then: a form looks the same on any day."""
+    try:
+        paths_of(key, records)
+    except KeyError:
+        return False
+    return LOOKS[key].refused is None
+
+
+def all_of(faults: Iterable[list[str]]) -> str:
+    """Return every fault on a line of its own, for an assertion to be empty."""
+    return "\n".join(fault for some in faults for fault in some)

@@ -1,0 +1,95 @@
+"""What strangers see, and every step of coming in: axe finds nothing."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.totp.internal.auth import TOTP
+from django.urls import reverse
+from playwright.sync_api import BrowserContext, Page
+
+from clinic import keyring
+from clinic.models import OutboundMessage
+from patients.actions import patients
+from tests import factories as make
+from tests.browser.axe_pages import all_of, faults_of, keys_of, look_at, refuse
+from tests.cast import Cast
+from tests.pages import LOOKS
+
+PASSWORD = "Correct-horse-7-battery"
+
+
+def test_pages_anybody_can_open(context: BrowserContext, cast: Cast, now: datetime) -> None:
+    records = {"token": "no-such-link"}
+    faults = all_of(look_at(context, key, records) for key in keys_of(""))
+    asked = [key for key in keys_of("") if LOOKS[key].refused is not None and key not in {"clinic:join(token)"}]
+    faults += all_of(look_at(context, key, records, refused=True) for key in asked)
+    assert not faults, faults
+
+
+def test_the_cast_of_the_demo(context: BrowserContext, cast: Cast, settings: object) -> None:
+    settings.DEMO_MODE = True  # type: ignore[attr-defined]  # pytest-django's own type
+    assert not (faults := all_of([look_at(context, "account_login", {})])), faults
+
+
+def test_pages_one_has_to_walk_to(context: BrowserContext, cast: Cast, now: datetime) -> None:
+    """A page with a way in that is not walked here fails."""
+    found = []
+    walks = ways(cast)
+    for key, look in LOOKS.items():
+        if look.way_in:
+            context.clear_cookies()
+            page = context.new_page()
+            walks[look.way_in](page)
+            found.append(faults_of(page, key))
+            if look.refused is not None:
+                refuse(page, look)
+                found.append(faults_of(page, f"{key} refused"))
+            page.close()
+    assert not (faults := all_of(found)), faults
+
+
+def ways(cast: Cast) -> dict[str, Callable[[Page], None]]:
+    """Return how a browser gets to the pages that an address alone does not open."""
+    cast.dana.set_password(PASSWORD)
+    cast.dana.save(update_fields=["password"])
+    TOTP.activate(cast.dana, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+
+    def code(page: Page) -> None:
+        page.goto(reverse("account_request_login_code"))
+        page.get_by_role("textbox").first.fill(cast.pat_user.email)
+        page.get_by_role("button", name="E-mail me a code").click()
+        page.get_by_role("heading", name="Enter your code").wait_for()
+
+    def second_factor(page: Page) -> None:
+        page.goto(reverse("account_login"))
+        page.get_by_label("E-mail").first.fill(cast.dana.email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Go on").click()
+        page.wait_for_url("**/2fa/authenticate/**")
+
+    def reset_link(page: Page) -> None:
+        key = default_token_generator.make_token(cast.dana)
+        page.goto(
+            reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(cast.dana), "key": key})
+        )
+        page.wait_for_url("**/key/**")
+
+    def joined(page: Page) -> None:
+        token = invite(cast)
+        page.goto(reverse("patients:join_portal", args=[token]))
+        page.get_by_label("Your birth date").fill("11/2/1991")
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("heading", name="One more step").wait_for()
+
+    return {"code": code, "second_factor": second_factor, "reset_link": reset_link, "joined": joined}
+
+
+def invite(cast: Cast) -> str:
+    """Invite somebody without a portal to it and return the token of their letter."""
+    someone = make.make_patient(cast.denver, "Ivo", "Invited", birth_date=cast.quinn.birth_date)
+    invitation = patients.invite_to_portal(by=cast.frida, patient=someone, now=make.NOON)
+    token: str = json.loads(keyring.unseal(OutboundMessage.objects.get(subject_id=invitation.pk).secret))["token"]
+    return token
