@@ -17,6 +17,7 @@ app.conf.beat_schedule = {
     "deliver-messages": {"task": "clinic.tasks.deliver_messages", "schedule": 20.0, "options": {"expires": 20}},
     "flag-stuck-messages": {"task": "clinic.tasks.flag_stuck_messages", "schedule": 300.0, "options": {"expires": 300}},
     "queue-due-reminders": {"task": "sessions.tasks.queue_due_reminders", "schedule": 60.0, "options": {"expires": 60}},
+    "look-after-visits": {"task": "sessions.tasks.look_after_visits", "schedule": 300.0, "options": {"expires": 300}},
     "seal-audit": {"task": "clinic.tasks.seal_audit", "schedule": 3600.0, "options": {"expires": 3600}},
     "beat-heartbeat": {"task": "clinic.tasks.heartbeat", "schedule": 15.0, "options": {"expires": 15}},
 }

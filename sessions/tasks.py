@@ -4,10 +4,19 @@ from celery import shared_task
 
 from clinic import clock
 from clinic.actions import system
-from sessions.actions import reminders
+from clinic.models import Location
+from sessions.actions import recalls, reminders
 
 
 @shared_task
 def queue_due_reminders() -> None:
     """Hand the reminders that are due to the post."""
     reminders.queue_due(by=system.sam(now=clock.now()), now=clock.now())
+
+
+@shared_task
+def look_after_visits() -> None:
+    """Put visits that cannot take place, and visits without an end, before the desk."""
+    for location in Location.objects.order_by("id"):
+        recalls.find(by=system.sam(now=clock.now()), location=location, now=clock.now())
+        recalls.ask_the_end(by=system.sam(now=clock.now()), location=location, now=clock.now())

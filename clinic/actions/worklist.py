@@ -26,6 +26,19 @@ class NotYourItem(Refused):
         super().__init__(_("This belongs to somebody else. Ask them, or a manager, to hand it over."))
 
 
+class AnswerItInstead(Refused):
+    """The item closes when what it asks for is done, and not before."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This goes off the list by itself once it is answered. Open what it is about and decide there; then nobody waits.")
+        )  # fmt: skip
+
+
+# Somebody waits for an answer to these, and cannot ask a second time: closing the item would leave them waiting for ever.
+ANSWERED_BY_AN_ACT = frozenset({WorkItem.Kind.REFERRAL, WorkItem.Kind.CHANGE_REQUEST, WorkItem.Kind.ADDRESS_CHANGED})
+
+
 @transaction.atomic
 def open_item(
     *,
@@ -63,7 +76,10 @@ def open_item(
 
 @transaction.atomic
 def close_item(*, by: User, item: WorkItem, outcome: WorkItem.Outcome, note: str, now: datetime) -> WorkItem:
-    """Return the item, closed with its outcome. Refuses a closed one, and somebody else's."""
+    """Return the item, closed with its outcome.
+
+    Refuses a closed one, somebody else's, and one that asks for an answer somebody waits for: giving it closes the item.
+    """
     item = WorkItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     if item.closed_at is not None:
         raise AlreadyClosed
@@ -74,6 +90,8 @@ def close_item(*, by: User, item: WorkItem, outcome: WorkItem.Outcome, note: str
         and not Membership.objects.live().filter(user=by, location_id=item.location_id, role=item.owner_role).exists()
     ):
         raise NotYourItem
+    if item.kind in ANSWERED_BY_AN_ACT:
+        raise AnswerItInstead
     return _close(by=by, item=item, outcome=outcome, note=note, now=now)
 
 

@@ -48,7 +48,10 @@ def _row(item: WorkItem, now: datetime) -> dict[str, Any]:
         "id": item.pk,
         "title": item.get_kind_display(),
         "url": link_of(item),
-        "close_url": reverse("clinic:close_work_item", args=[item.pk]),
+        # What somebody waits for is closed by answering it.
+        "close_url": ""
+        if item.kind in actions.ANSWERED_BY_AN_ACT
+        else reverse("clinic:close_work_item", args=[item.pk]),
         "due": localtime.moment_text(item.due_at, item.location.tz),
         "is_overdue": item.due_at < now,
         "late": localtime.age_text(item.due_at, now) if item.due_at < now else "",

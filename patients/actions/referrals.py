@@ -200,6 +200,14 @@ def _create_once(entry_key: uuid.UUID, **fields: object) -> tuple[Referral, bool
 
 def _put_before_the_desk(*, by: User | None, referral: Referral, now: datetime) -> None:
     audit.record(by, audit.Verb.REFERRAL_RECEIVED, referral, now=now, details={"source": referral.source})
+    _ask_the_desk(by=by, referral=referral, now=now)
+    crisis.review(
+        by=by, text=referral.message, location=referral.location, subject_type="referral", subject_id=referral.pk,
+        patient=None, now=now,
+    )  # fmt: skip
+
+
+def _ask_the_desk(*, by: User | None, referral: Referral, now: datetime) -> None:
     worklist.open_item(
         by=by,
         kind=WorkItem.Kind.REFERRAL,
@@ -210,10 +218,6 @@ def _put_before_the_desk(*, by: User | None, referral: Referral, now: datetime) 
         owner_role=Role.FRONT_DESK,
         now=now,
     )
-    crisis.review(
-        by=by, text=referral.message, location=referral.location, subject_type="referral", subject_id=referral.pk,
-        patient=None, now=now,
-    )  # fmt: skip
 
 
 def _locked(referral: Referral) -> Referral:
@@ -295,18 +299,23 @@ def mark_booked(*, by: User, referral: Referral, now: datetime) -> Referral:
     referral.status, referral.booked_at = Referral.Status.BOOKED, now
     referral.save(update_fields=["status", "booked_at"])
     audit.record(by, audit.Verb.REFERRAL_BOOKED, referral, now=now)
+    _take_off_the_desk(by=by, referral=referral, outcome=WorkItem.Outcome.DONE, now=now)
     return referral
 
 
 @transaction.atomic
 def reopen(*, by: User, referral: Referral, now: datetime) -> Referral:
-    """Return the booked enquiry, accepted again, because its intake was cancelled. Any other state is left as it is."""
+    """Return the booked enquiry, accepted again and with the desk, because its intake was cancelled.
+
+    Any other state is left as it is.
+    """
     referral = _locked(referral)
     if referral.status != Referral.Status.BOOKED:
         return referral
     referral.status, referral.accepted_at, referral.booked_at = Referral.Status.ACCEPTED, now, None
     referral.save(update_fields=["status", "accepted_at", "booked_at"])
     audit.record(by, audit.Verb.REFERRAL_REOPENED, referral, now=now)
+    _ask_the_desk(by=by, referral=referral, now=now)
     return referral
 
 

@@ -36,6 +36,8 @@ CHUNK = 100
 # A row handed over later than this was held up, with others: its letters are spread so that they are no burst.
 HELD_UP_AFTER = timedelta(minutes=10)
 SPREAD_OVER = timedelta(minutes=30)
+# By when somebody phones a patient whom no letter tells of a move or a cancellation.
+CALL_WITHIN = timedelta(hours=2)
 
 _BOOKED = frozenset({Appointment.Status.BOOKED, Appointment.Status.CONFIRMED})
 # When one of these cannot be written, somebody has to phone.
@@ -286,7 +288,7 @@ def _hand_over(
             worklist.open_item(
                 by=by, kind=WorkItem.Kind.CALL_PATIENT, location=visit.location, subject_type="appointment",
                 subject_id=visit.pk, patient_id=patient.pk, owner_role=Role.FRONT_DESK,
-                due_at=max(now, reminder.useful_until), now=now,
+                due_at=max(now, _call_by(reminder, now)), now=now,
             )  # fmt: skip
         return
     message = outbox.queue(
@@ -299,6 +301,17 @@ def _hand_over(
         ),
     )  # fmt: skip
     _settle(reminder, Reminder.Status.QUEUED, now=now, message=message)
+
+
+def _call_by(reminder: Reminder, now: datetime) -> datetime:
+    """Return by when somebody phones instead of a letter. A patient who was not told of a move or a cancellation may
+    come at the old time, which can be much sooner than the new one: they are called the same day.
+    """
+    return (
+        reminder.useful_until
+        if reminder.kind not in {MOVED, CANCELLED}
+        else min(now + CALL_WITHIN, reminder.useful_until)
+    )
 
 
 def _settle(

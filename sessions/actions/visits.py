@@ -28,6 +28,10 @@ from sessions.models import Appointment, Block, ChangeRequest, Reminder, Resourc
 
 # How long a clerk waits for another one's booking of the same room, person or patient before being told.
 LOCK_WAIT = "3s"
+# Somebody who did not come is called within so many hours (domain.md 8.2: the same day).
+CALL_THE_MISSED_WITHIN = timedelta(hours=2)
+# A wish is answered this long before its visit at the latest, whatever the next working day is.
+ANSWER_BEFORE = timedelta(hours=4)
 # How far around the wished time alternatives are looked for, nearest first.
 ALTERNATIVES_WITHIN_DAYS = (2, 21)
 
@@ -585,9 +589,15 @@ def _refuse_move(visit: Appointment, sentence: str) -> NotPossibleNow:
 
 
 @transaction.atomic
-def confirm(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
-    """Return the visit, the patient having said that they will come. Refuses any but a planned one."""
+def confirm(*, by: User, appointment: Appointment, seen_version: int, now: datetime) -> Appointment:
+    """Return the visit, the patient having said that they will come.
+
+    Refuses any but a planned one, and one somebody changed since ``seen_version``: they said yes to the time that was
+    on the screen.
+    """
     visit = _lock_visit(appointment)
+    if visit.can_be_confirmed and visit.version != seen_version:
+        raise ChangedMeanwhile(visit)
     if not visit.can_be_confirmed:
         raise _refuse_move(visit, _("Only a planned visit can be confirmed. %(name)s's is: %(state)s."))
     return _become(
@@ -607,6 +617,11 @@ def check_in(*, by: User, appointment: Appointment, now: datetime) -> Appointmen
         )
     if not visit.can_be_checked_in:
         raise _refuse_move(visit, _("%(name)s cannot be checked in: the visit's state is “%(state)s”."))
+    if visit.patient.is_deceased:
+        raise NotInCare(
+            _("%(name)s is recorded as deceased. Make sure who is before you; a manager corrects a death that was a mistake.")
+            % {"name": visit.patient.full_name}
+        )  # fmt: skip
     if localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
         raise NotToday(
             _("This visit is on %(day)s, not today. Check in on the day itself, or move the visit first.")
@@ -671,9 +686,9 @@ def mark_left(*, by: User, appointment: Appointment, now: datetime) -> Appointme
 
 @transaction.atomic
 def mark_no_show(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
-    """Return the visit, the patient not having come; room and people are free again.
+    """Return the visit, the patient not having come; room and people are free again, and the desk is asked to call.
 
-    Refuses before the visit type's minutes after the start have passed, and a patient who came.
+    Somebody who does not come may not be well: the call is due the same day (domain.md 8.2). Refuses before the visit type's minutes after the start have passed, and a patient who came.
     """
     visit = _lock_visit(appointment)
     if not visit.may_become(Status.NO_SHOW):
@@ -685,6 +700,12 @@ def mark_no_show(*, by: User, appointment: Appointment, now: datetime) -> Appoin
         )
     _let_go(visit)
     reminders.void(by=by, appointment=visit, reason=Reminder.Reason.VISIT_MISSED, now=now)
+    if not visit.patient.is_deceased:
+        worklist.open_item(
+            by=by, kind=WorkItem.Kind.CALL_PATIENT, location=visit.location, owner_role=Role.FRONT_DESK,
+            subject_type=Appointment._meta.model_name or "", subject_id=visit.pk, patient_id=visit.patient_id,
+            due_at=now + CALL_THE_MISSED_WITHIN, now=now,
+        )  # fmt: skip
     return _become(
         by=by, visit=visit, status=Status.NO_SHOW, verb=audit.Verb.APPOINTMENT_MISSED, now=now, no_show_at=now
     )
@@ -710,6 +731,13 @@ def undo_no_show(*, by: User, appointment: Appointment, because: str, now: datet
             if localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
                 raise TooLate(_("This can be taken back on the day itself only. Book a new visit instead."))
             _take(visit)
+            worklist.close_about(
+                by=by,
+                kind=WorkItem.Kind.CALL_PATIENT,
+                subject_id=visit.pk,
+                outcome=WorkItem.Outcome.NOT_NEEDED,
+                now=now,
+            )
             return _become(
                 by=by, visit=visit, status=Status.BOOKED, verb=audit.Verb.APPOINTMENT_MISS_UNDONE, now=now,
                 no_show_at=None, no_show_undone_because=because,
@@ -724,7 +752,7 @@ def undo_no_show(*, by: User, appointment: Appointment, because: str, now: datet
 def ask_change(
     *, by: User, appointment: Appointment, wish: ChangeRequest.Wish, message: str, now: datetime
 ) -> ChangeRequest:
-    """Return the patient's wish about a visit, with an item on the desk's worklist, due in one business day.
+    """Return the patient's wish about a visit, with an item for the desk, due in one business day and before the visit.
 
     Refuses a visit that is not to come, a kind of visit that is changed by phone only, a wish within the visit type's
     notice, and a second wish while the first waits.
@@ -747,7 +775,7 @@ def ask_change(
     worklist.open_item(
         by=by, kind=WorkItem.Kind.CHANGE_REQUEST, location=visit.location, owner_role=Role.FRONT_DESK,
         subject_type=Appointment._meta.model_name or "", subject_id=visit.pk, patient_id=visit.patient_id,
-        due_at=availability.business_day_after(now, calendar), now=now,
+        due_at=max(now, min(availability.business_day_after(now, calendar), visit.starts_at - ANSWER_BEFORE)), now=now,
     )  # fmt: skip
     audit.record(by, audit.Verb.APPOINTMENT_CHANGE_ASKED, visit, now=now, details={"wish": wish})
     crisis.review(

@@ -80,6 +80,12 @@ class RescheduleForm(ChooseSlotForm):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
 
 
+class SeenVersionForm(forms.Form):
+    """Which version of a visit was on the screen when a button was pressed."""
+
+    version = forms.IntegerField(min_value=1, max_value=2_000_000_000)
+
+
 class FindSlotForm(forms.Form):
     """Which week, person and room to look for. Nonsense is as good as nothing: the page then shows the default."""
 

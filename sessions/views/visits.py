@@ -1,5 +1,6 @@
 """Visits at the desk: find an opening, book, move, cancel, confirm, check in, and say what became of them."""
 
+import functools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.urls import reverse
@@ -17,13 +19,13 @@ from clinic import localtime
 from clinic.access import GET_POST, POST, Permission, holds, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
-from clinic.models import Location, Role, Room, User
+from clinic.models import Location, Role, Room, User, WorkItem
 from patients import crisis
 from patients.access import get_patient_or_404, get_referral_or_404
 from patients.models import Patient, Referral
 from sessions import availability, timetable
 from sessions.access import get_appointment_or_404, get_change_request_or_404
-from sessions.actions import visits
+from sessions.actions import recalls, visits
 from sessions.availability import Opening
 from sessions.forms.visits import (
     AnswerChangeRequestForm,
@@ -32,6 +34,7 @@ from sessions.forms.visits import (
     ChooseSlotForm,
     FindSlotForm,
     RescheduleForm,
+    SeenVersionForm,
     Slot,
     UndoNoShowForm,
 )
@@ -292,6 +295,8 @@ def _booked_sentence(visit: Appointment, patient: Patient) -> str:
 
 def _told(visit: Appointment, patient: Patient) -> str:
     """Return whether a letter about the visit as it is now is on its way, and what to do when none is."""
+    if patient.is_deceased:
+        return _("The patient has died: no letter goes out, and nobody is to be called about it.")
     if Reminder.objects.telling_now(visit).exists():
         return _("%(name)s is told by e-mail.") % {"name": patient.called}
     return _("No e-mail goes to %(name)s; please tell them by phone.") % {"name": patient.called}
@@ -363,6 +368,7 @@ def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str,
     return {
         "visit": visit,
         "patient": visit.patient,
+        "born": formats.date_format(visit.patient.birth_date, "j M Y"),
         "when": localtime.moment_text(visit.starts_at, tz),
         "until": localtime.clock_text(visit.ends_at, tz),
         "acts": _acts(visit, request.user, request.now),
@@ -371,7 +377,19 @@ def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str,
         "may_answer": holds(request.user, Permission.APPOINTMENT_BOOK, visit.location_id),
         "may_read_letters": holds(request.user, Permission.MESSAGE_READ, visit.location_id),
         "story": _story(visit),
+        "hindrance": _hindrance(visit, request.now),
     }
+
+
+def _hindrance(visit: Appointment, now: datetime) -> str:
+    """Return why a visit to come cannot take place as booked, when the desk was asked about it; else nothing."""
+    if not visit.is_open or visit.starts_at <= now:
+        return ""
+    asked = WorkItem.objects.open().filter(kind=WorkItem.Kind.RECALL, subject_id=visit.pk).exists()
+    if not asked and visit.patient.gets_letters:
+        return ""
+    found = recalls.hindrances([visit], location=visit.location, now=now).get(visit.pk)
+    return str(found.words) if found else ""
 
 
 def _story(visit: Appointment) -> list[dict[str, str]]:
@@ -420,7 +438,8 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
         except Refused as refusal:
             form.add_error(None, str(refusal))
             alternatives = _alternatives(refusal, choices, visit.location.tz)
-            visit.refresh_from_db()
+            visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
+            _now_seen(form, visit, refusal)
         else:
             messages.success(request, _moved_sentence(visit, moved))
             return go(request, "sessions:appointment", visit.pk)
@@ -431,6 +450,13 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
     context |= {"form": form, "alternatives": alternatives, "visit": visit, "now_at": visits.said(visit)}
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, "sessions/reschedule.html", context, part="slots", status=status)
+
+
+def _now_seen(form: forms.Form, visit: Appointment, refusal: Refused) -> None:
+    """Let the next try be about the visit as it is now: the page that says no shows it, and keeps what was typed."""
+    if isinstance(refusal, visits.ChangedMeanwhile):
+        form.data = form.data.copy()
+        form.data["version"] = str(visit.version)
 
 
 def _moved_sentence(before: Appointment, visit: Appointment) -> str:
@@ -460,6 +486,8 @@ def cancel_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Http
             )  # fmt: skip
         except Refused as refusal:
             form.add_error(None, str(refusal))
+            visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
+            _now_seen(form, visit, refusal)
         else:
             messages.success(request, _cancelled_sentence(cancelled, request.now))
             return go(request, "sessions:appointment", visit.pk)
@@ -516,10 +544,13 @@ def _do(
 
 @staff_view(Permission.APPOINTMENT_BOOK, methods=POST)
 def confirm_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The patient said on the phone that they will come."""
+    """The patient said on the phone that they will come, at the time that was on the screen."""
+    form = SeenVersionForm(request.POST)
+    seen = form.cleaned_data["version"] if form.is_valid() else 0
     return _do(
-        request, appointment_id, Permission.APPOINTMENT_BOOK, visits.confirm, _("%(name)s’s visit is confirmed.")
-    )
+        request, appointment_id, Permission.APPOINTMENT_BOOK, functools.partial(visits.confirm, seen_version=seen),
+        _("%(name)s’s visit is confirmed."),
+    )  # fmt: skip
 
 
 @staff_view(Permission.APPOINTMENT_CHECK_IN, methods=POST)

@@ -132,7 +132,7 @@ class TestClose:
         return client.post(reverse("clinic:close_work_item", args=[item.pk]), sent)
 
     def test_with_what_came_of_it(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
-        item = make_item(cast.ada, cast.denver, now)
+        item = make_item(cast.ada, cast.denver, now, kind=Kind.CALL_PATIENT)
         client = signed_in(cast.frida)
         assert client.get(reverse("clinic:close_work_item", args=[item.pk])).status_code == 200
         assert self.close(client, item).status_code == 302
@@ -142,8 +142,21 @@ class TestClose:
         assert "booked for Friday" not in str(row.details), "no narrative in the audit"
         assert shown(client) == []
 
+    @pytest.mark.parametrize("kind", sorted(worklist.ANSWERED_BY_AN_ACT))
+    def test_what_somebody_waits_for_is_answered_and_not_closed(
+        self, cast: Cast, now: datetime, signed_in: SignedIn, kind: Kind
+    ) -> None:
+        item = make_item(cast.ada, cast.denver, now, kind=kind)
+        client = signed_in(cast.frida)
+        response = self.close(client, item)
+        assert response.status_code == 422
+        assert "Open what it is about and decide there" in response.content.decode()
+        assert "Called back, booked for Friday." in response.content.decode()
+        assert shown(client) == [item.pk]
+        assert client.get(reverse("clinic:worklist")).context["items"][0]["close_url"] == ""
+
     def test_twice_is_once(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
-        item = make_item(cast.ada, cast.denver, now)
+        item = make_item(cast.ada, cast.denver, now, kind=Kind.CALL_PATIENT)
         self.close(signed_in(cast.frida), item)
         again = self.close(signed_in(cast.felix), item, note="Me too")
         assert again.status_code == 422
@@ -155,7 +168,7 @@ class TestClose:
 
     @pytest.mark.parametrize("data", [{"outcome": ""}, {"note": ""}, {"note": "x" * 501}, {"outcome": "deleted"}])
     def test_shape(self, cast: Cast, now: datetime, signed_in: SignedIn, data: dict[str, str]) -> None:
-        item = make_item(cast.ada, cast.denver, now)
+        item = make_item(cast.ada, cast.denver, now, kind=Kind.CALL_PATIENT)
         response = self.close(signed_in(cast.frida), item, **data)
         assert response.status_code == 422
         item.refresh_from_db()
@@ -163,7 +176,7 @@ class TestClose:
 
     @pytest.mark.parametrize("who", ["olga", "nina", "ada", "dana"])
     def test_somebody_elses_is_not_found(self, cast: Cast, now: datetime, signed_in: SignedIn, who: str) -> None:
-        item = make_item(cast.frida, cast.denver, now)
+        item = make_item(cast.frida, cast.denver, now, kind=Kind.CALL_PATIENT)
         client = signed_in(getattr(cast, who))
         assert client.get(reverse("clinic:close_work_item", args=[item.pk])).status_code == 404
         assert self.close(client, item).status_code == 404
@@ -177,7 +190,7 @@ class TestClose:
                 worklist.close_item(by=cast.frida, item=item, outcome=WorkItem.Outcome.DONE, note="x", now=now)
 
     def test_patients_and_strangers(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
-        item = make_item(cast.ada, cast.denver, now)
+        item = make_item(cast.ada, cast.denver, now, kind=Kind.CALL_PATIENT)
         assert self.close(signed_in(cast.pat_user), item).status_code == 403
         assert self.close(Client(), item).status_code == 302
         assert WorkItem.objects.open().filter(pk=item.pk).exists()
@@ -186,7 +199,7 @@ class TestClose:
 @pytest.mark.django_db(transaction=True)
 def test_two_who_close_at_once() -> None:
     cast = make_cast()
-    item = make_item(cast.ada, cast.denver, make.NOON)
+    item = make_item(cast.ada, cast.denver, make.NOON, kind=Kind.CALL_PATIENT)
     ready, said = threading.Barrier(2), []
 
     def close(by: User) -> None:

@@ -91,7 +91,7 @@ class TestAction:
             cancel(cast, here)
 
     def test_a_visit_that_changed_meanwhile(self, cast: Cast, visit: Appointment) -> None:
-        visits.confirm(by=cast.frida, appointment=visit, now=make.NOON)
+        visits.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
         with pytest.raises(visits.ChangedMeanwhile, match="Confirmed"):
             cancel(cast, visit, seen_version=1)
 

@@ -69,12 +69,12 @@ class TestAction:
         assert move(cast, visit, starts_at=at("10:15")).starts_at == at("10:15")
 
     def test_a_confirmation_was_for_the_old_time(self, cast: Cast, visit: Appointment) -> None:
-        confirmed = visits.confirm(by=cast.frida, appointment=visit, now=make.NOON)
+        confirmed = visits.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
         moved = move(cast, confirmed)
         assert (moved.status, moved.confirmed_at) == ("booked", None)
 
     def test_another_room_at_the_same_time_is_no_news_for_the_patient(self, cast: Cast, visit: Appointment) -> None:
-        confirmed = visits.confirm(by=cast.frida, appointment=visit, now=make.NOON)
+        confirmed = visits.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
         moved = move(cast, confirmed, room=cast.second_room, starts_at=TEN)
         assert (moved.room, moved.schedule_version, moved.status) == (cast.second_room, 1, "confirmed")
         assert not OutboundMessage.objects.filter(kind="visit_moved").exists()

@@ -43,13 +43,13 @@ def live(visit: Appointment) -> int:
 
 class TestConfirm:
     def test_works(self, cast: Cast, visit: Appointment) -> None:
-        done = do(cast, visits.confirm, visit, make.NOON)
+        done = do(cast, visits.confirm, visit, make.NOON, seen_version=1)
         assert (done.status, done.confirmed_at) == (S.CONFIRMED, make.NOON)
         assert AuditEvent.objects.filter(verb="appointment.confirmed", subject_id=visit.pk).count() == 1
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.confirm, visit)
-        said = refused(visits.NotPossibleNow, cast, visits.confirm, visit)
+        do(cast, visits.confirm, visit, seen_version=1)
+        said = refused(visits.NotPossibleNow, cast, visits.confirm, visit, seen_version=2)
         assert said == "Only a planned visit can be confirmed. Quinn's is: confirmed."
 
 
@@ -92,7 +92,7 @@ class TestUndoCheckIn:
         assert do(cast, visits.check_in, visit).status == S.CHECKED_IN
 
     def test_a_confirmed_visit_stays_known_as_confirmed(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.confirm, visit)
+        do(cast, visits.confirm, visit, seen_version=1)
         do(cast, visits.check_in, visit)
         assert do(cast, visits.undo_check_in, visit).is_still_confirmed
 
