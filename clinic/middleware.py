@@ -1,6 +1,7 @@
 """What surrounds every request: one moment, one id, private by default, a live session, a schema that fits."""
 
 import hashlib
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -69,18 +70,28 @@ class _Schema:
     """Whether the database has exactly the migrations this code knows. A good answer is kept, a bad one asked again."""
 
     fits = False
-    asked_at = 0.0
+    asked_at = float("-inf")
+
+    def __init__(self) -> None:
+        self.asking = threading.Lock()
 
     def check(self) -> bool:
-        if self.fits or time.monotonic() - self.asked_at < 2:
+        if self.fits:
+            return True
+        # A process's first requests come at once: they wait for the first answer instead of taking none for a bad one.
+        with self.asking:
+            if not self.fits and time.monotonic() - self.asked_at >= 2:
+                self.fits = self._ask()
+                self.asked_at = time.monotonic()
             return self.fits
-        self.asked_at = time.monotonic()
+
+    @staticmethod
+    def _ask() -> bool:
         executor = MigrationExecutor(connection)
         known = set(executor.loader.graph.nodes) | set(executor.loader.replacements)
         ours = {label for label, _name in known}
         ahead = {key for key in executor.loader.applied_migrations if key[0] in ours and key not in known}
-        self.fits = not executor.migration_plan(executor.loader.graph.leaf_nodes()) and not ahead
-        return self.fits
+        return not executor.migration_plan(executor.loader.graph.leaf_nodes()) and not ahead
 
 
 schema = _Schema()
