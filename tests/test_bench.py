@@ -133,12 +133,13 @@ def test_figures_are_in_milliseconds_and_count_what_was_wrong() -> None:
 def test_noisy_rounds_are_left_out_when_there_are_quiet_ones() -> None:
     def round_of(who: str, p50: float, by_others: float) -> measuring.Round:
         figures = load.Figures(1, 0, 1.0, p50, p50, p50, p50, 1, 1)
-        return measuring.Round(who, 1, by_others, 1.0, figures)
+        return measuring.Round(who, 1, by_others, 1.0, p50 / 2, figures)
 
     quiet = [round_of("app", 4.0, 0.01), round_of("limit", 2.0, 0.01)]
     noisy = [round_of("app", 90.0, 0.5), round_of("limit", 9.0, 0.5)]
     found = measuring.summary([*noisy, *quiet], connections=(1,))["c1"]
     assert (found["app"]["p50"], found["ratio"], found["quiet_rounds"], found["believed"]) == (4.0, 2.0, 1, True)
+    assert found["cpu_ratio"] == 6.0
     found = measuring.summary(noisy, connections=(1,))["c1"]
     assert (found["app"]["p50"], found["ratio"], found["believed"]) == (90.0, 10.0, False)
 

@@ -72,6 +72,7 @@ def one_size(patients: int, chosen: argparse.Namespace) -> dict[str, Any]:
             "CLOCK_FROZEN_AT": today.isoformat(),
             "BENCH_APP_URL": services.app_url,
             "BENCH_MINDER": str(os.getpid()),
+            "BENCH_SERVERS": " ".join(str(child.process.pid) for child in services.children),
         }  # fmt: skip
         wanted = {
             "patients": patients, "items": chosen.items, "rounds": chosen.rounds, "seconds": chosen.seconds,
@@ -104,21 +105,23 @@ def show(result: dict[str, Any]) -> None:
     say(
         f"\n{result['patients']:,} patients: tables made in {result['release_seconds']} s, filled in {result['seed_seconds']} s"
     )
-    say(f"  {'':<14}{'':>7}{'req/s':>9}{'p50 ms':>9}{'p95':>9}{'p99':>9}{'bytes':>9}   ratio (least to most), rounds")
+    say(
+        f"  {'':<14}{'':>7}{'req/s':>9}{'p50 ms':>9}{'p95':>9}{'p99':>9}{'cpu ms':>9}{'bytes':>9}   ratio (least to most), rounds"
+    )
     for item in ITEMS:
         for connections, row in result.get(item, {}).items():
             for who in ("app", "limit"):
                 f = row[who]
                 end = ""
                 if who == "app":
-                    noisy = "" if row["believed"] else "  NOISY: every round; look at the ratio alone"
+                    noisy = "" if row["believed"] else "  NOISY: every round; look at the ratio of cpu alone"
                     end = (
-                        f"   {row['ratio']:.1f} ({row['ratio_least']:.1f} to {row['ratio_most']:.1f}),"
+                        f"   {row['ratio']:.1f} ({row['ratio_least']:.1f} to {row['ratio_most']:.1f}), {row['cpu_ratio']:.1f} of cpu,"
                         f" {row['quiet_rounds']} quiet of {row['rounds']}, load {row['load']}{noisy}"
                     )
                 say(
                     f"  {item + ' ' + connections:<14}{who:>7}{f['per_second']:>9.0f}{f['p50']:>9.2f}{f['p95']:>9.2f}"
-                    f"{f['p99']:>9.2f}{f['bytes']:>9.0f}{end}"
+                    f"{f['p99']:>9.2f}{f['cpu']:>9.2f}{f['bytes']:>9.0f}{end}"
                 )
             if row["wrong"]:
                 say(f"  {item} {connections}: {row['wrong']} ANSWERS WERE WRONG")

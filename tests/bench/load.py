@@ -3,6 +3,7 @@
 import http.client
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,10 @@ def _loop(
             continue
         times.append(took)
         size = max(size, len(content))
-        wrong += not check(status, content)
+        if not check(status, content):
+            if not wrong:
+                sys.stderr.write(f" (wrong: {status} {content[:120]!r}) ")
+            wrong += 1
     connection.close()
     queue.put((times, wrong, size))
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -57,6 +57,8 @@ class Round:
     connections: int
     by_others: float
     load: float
+    # Milliseconds of processor that the servers and the database spent on one request.
+    cpu: float
     figures: Figures
 
 
@@ -135,9 +137,11 @@ def _plain(path: str) -> load.Ask:
 class Bench:
     """The two servers, the data in the database, and what was asked already."""
 
-    def __init__(self, seeded: Seeded, clients: Clients, app: int, limit: int, minder: int) -> None:
+    def __init__(
+        self, seeded: Seeded, clients: Clients, app: int, limit: int, minder: int, servers: Sequence[int] = ()
+    ) -> None:
         self.seeded, self.clients = seeded, clients
-        self.app, self.limit, self.minder = app, limit, minder
+        self.app, self.limit, self.minder, self.servers = app, limit, minder, servers
         self.slots = list(self._slots())
         random.Random(3).shuffle(self.slots)
         self.asked = 0
@@ -158,9 +162,10 @@ class Bench:
         for _number in range(rounds):
             for count in CONNECTIONS:
                 for who, run in sides.items():
-                    watch = noise.Watch(self.minder)
+                    watch, before = noise.Watch(self.minder), noise.ticks(*self.servers)
                     figures = run(count)
-                    found.append(Round(who, count, watch.by_others(), noise.load(), figures))
+                    spent = (noise.ticks(*self.servers) - before) * 10 / max(1, figures.count)
+                    found.append(Round(who, count, watch.by_others(), noise.load(), spent, figures))
                     sys.stderr.write(".")
                     sys.stderr.flush()
         sys.stderr.write("\n")
@@ -321,18 +326,19 @@ def summary(rounds: list[Round], connections: tuple[int, ...] = CONNECTIONS) -> 
         found[f"c{count}"] = {
             "rounds": len(pairs), "quiet_rounds": len(quiet), "believed": bool(quiet),
             "load": round(max(one.load for pair in pairs for one in pair), 2),
-            **{who: _medians([pair[number].figures for pair in kept]) for number, who in enumerate(("app", "limit"))},
+            **{who: _medians([pair[number] for pair in kept]) for number, who in enumerate(("app", "limit"))},
+            "cpu_ratio": statistics.median(app.cpu / max(limit.cpu, 0.01) for app, limit in pairs),
             "ratio": statistics.median(ratios), "ratio_least": ratios[0], "ratio_most": ratios[-1],
             "wrong": sum(one.figures.wrong for pair in pairs for one in pair),
         }  # fmt: skip
     return found
 
 
-def _medians(figures: list[Figures]) -> dict[str, float]:
-    rows = [asdict(one) for one in figures]
+def _medians(rounds: list[Round]) -> dict[str, float]:
+    rows = [{**asdict(one.figures), "cpu": one.cpu} for one in rounds]
     return {
         name: round(statistics.median(row[name] for row in rows), 3)
-        for name in ("per_second", "p50", "p95", "p99", "bytes")
+        for name in ("per_second", "p50", "p95", "p99", "bytes", "cpu")
     }
 
 
@@ -357,9 +363,10 @@ def measure(
     }  # fmt: skip
     with (
         serving("clinic.wsgi:application", environment, folder / "app.log") as (app, app_pid),
-        serving("tests.bench.limit:application", limits, folder / "limit.log") as (limit, _limit_pid),
+        serving("tests.bench.limit:application", limits, folder / "limit.log") as (limit, limit_pid),
     ):
-        bench = Bench(seeded, clients, app, limit, int(os.environ["BENCH_MINDER"]))
+        servers = [app_pid, limit_pid, *map(int, os.environ["BENCH_SERVERS"].split())]
+        bench = Bench(seeded, clients, app, limit, int(os.environ["BENCH_MINDER"]), servers)
         if "today" in items:
             sys.stderr.write("  today ")
             sides = bench.today(seconds)

@@ -14,8 +14,8 @@ def _machine() -> tuple[int, int]:
     return busy, busy + idle + waiting
 
 
-def _ours(root: int) -> int:
-    """Return the ticks that ``root``, its descendants and those of them that ended have used."""
+def ticks(*roots: int) -> int:
+    """Return the ticks (hundredths of a second) that processes, their descendants and those that ended have used."""
     children: dict[int, list[int]] = {}
     ticks: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -26,7 +26,7 @@ def _ours(root: int) -> int:
         pid = int(folder.name)
         children.setdefault(int(fields[1]), []).append(pid)
         ticks[pid] = sum(map(int, fields[11:15]))
-    waiting, total = [root], 0
+    waiting, total = list(roots), 0
     while waiting:
         pid = waiting.pop()
         total += ticks.get(pid, 0)
@@ -39,11 +39,11 @@ class Watch:
 
     def __init__(self, root: int) -> None:
         self.root = root
-        self.machine, self.ours = _machine(), _ours(root)
+        self.machine, self.ours = _machine(), ticks(root)
 
     def by_others(self) -> float:
         busy, whole = (after - before for after, before in zip(_machine(), self.machine, strict=True))
-        return max(0.0, busy - (_ours(self.root) - self.ours)) / max(1, whole)
+        return max(0.0, busy - (ticks(self.root) - self.ours)) / max(1, whole)
 
 
 def load() -> float:
