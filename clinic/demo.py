@@ -160,6 +160,10 @@ class Story:
         self.places: dict[str, Location] = {}
         self.rooms: dict[str, list[Room]] = {}
         self.types: dict[str, VisitType] = {}
+        # What the clerks see at a glance: who works on which weekdays, and which starts of whom or what are taken.
+        # Starts lie so far apart that no visit reaches into the next one.
+        self.weekdays: dict[uuid.UUID, tuple[int, ...]] = {}
+        self.taken: set[tuple[datetime, uuid.UUID]] = set()
 
     def later(self, at: datetime, act: Callable[[datetime], None]) -> None:
         """Remember an act for its moment; what lies after ``now`` has not happened yet."""
@@ -184,6 +188,8 @@ def tell(now: datetime) -> None:
     with connection.cursor() as cursor:
         # If the machine falls over now, the demo is simply told again.
         cursor.execute("SET synchronous_commit TO off")
+        # Every row is asked for by its id, so the order of joins is not worth thinking about for longer than it takes.
+        cursor.execute("SET join_collapse_limit TO 1")
     story = Story(now)
     _found(story)
     _stream_of_patients(story)
@@ -235,6 +241,7 @@ def _working_hours(story: Story, managers: dict[str, User], at: datetime) -> Non
                 continue
             # The only prescriber of a site works all days; a demo without intakes would be a dull one.
             days = EVERY_DAY if role == Role.PRESCRIBER else tuple((number + shift) % 7 for shift in range(5))
+            story.weekdays[user.pk] = days
             hours.set_working_hours(
                 by=managers[site],
                 location=story.places[site],
@@ -287,28 +294,32 @@ def _begin_letters(story: Story, lines: list[reminderplans.Line], at: datetime) 
 def _book(
     story: Story, patient: Patient, code: str, day: date, now: datetime, referral: Referral | None = None
 ) -> Appointment | None:
-    """Book the first visit of a kind that fits on or after a day, trying people, rooms and hours as a clerk would."""
-    place = patient.home_location
-    visit_type = story.types[code]
-    team = list(User.objects.working_at(place.pk, Role(visit_type.role)).order_by("name"))
+    """Book the first visit of a kind that fits on or after a day, looking at the plan first as a clerk would."""
+    place, visit_type = patient.home_location, story.types[code]
+    team = [story.people[name.split()[0].lower()] for name, _words, roles in CAST if any(
+        site == place.name and role == visit_type.role for site, role, _flags in roles)]  # fmt: skip
     rooms = [room for room in story.rooms[place.name] if room.kind == visit_type.room_kind]
     by = story.people["frida" if place.name == DENVER else "olga"]
     hours_of_day = [time(8), time(9, 30), time(11), time(13), time(14, 30), time(16)]
     story.dice.shuffle(hours_of_day)
-    for shift in range(6):
-        for clock_time in hours_of_day:
-            starts_at = localtime.at(day + timedelta(days=shift), clock_time, place.tz)
-            who = story.dice.choice(team)
-            for room in rooms:
-                try:
-                    return visits.book_intake(
-                        by=by, referral=referral, patient=patient, clinician=who, room=room, starts_at=starts_at,
-                        location=place, visit_type=visit_type, now=now,
-                    )  # fmt: skip
-                except visits.SlotTaken:
-                    continue
-                except Refused:
-                    break
+    for on, clock_time in itertools.product((day + timedelta(days=shift) for shift in range(6)), hours_of_day):
+        starts_at = localtime.at(on, clock_time, place.tz)
+        at_work = [who for who in team if on.weekday() in story.weekdays[who.pk]]
+        free = [who for who in at_work if (starts_at, who.pk) not in story.taken]
+        empty = [room for room in rooms if (starts_at, room.pk) not in story.taken]
+        if starts_at < now or not free or not empty or (starts_at, patient.pk) in story.taken:
+            continue
+        who = story.dice.choice(free)
+        try:
+            visit = visits.book_intake(
+                by=by, referral=referral, patient=patient, clinician=who, room=empty[0], starts_at=starts_at,
+                location=place, visit_type=visit_type, now=now,
+            )  # fmt: skip
+        except Refused:
+            # Away, or something else that is not on the plan.
+            continue
+        story.taken |= {(starts_at, who.pk), (starts_at, empty[0].pk), (starts_at, patient.pk)}
+        return visit
     return None
 
 
@@ -618,7 +629,7 @@ def _enquire(story: Story, number: int, at: datetime, declined: Referral.Decline
     if declined is not None:
         referrals.decline(by=desk, referral=referral, reason=declined, note="", now=at + timedelta(hours=4))
     elif number % 3 == 1:
-        story.later(at + timedelta(hours=6), lambda then: referrals.accept(by=desk, referral=referral, now=then))
+        story.later(at + timedelta(hours=6), lambda then: _try(referrals.accept, by=desk, referral=referral, now=then))
 
 
 def _post(story: Story) -> None:
