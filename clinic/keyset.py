@@ -46,15 +46,17 @@ class Page(Generic[Row]):
     def links(self, path: str, **kept: str) -> dict[str, str]:
         """Return the addresses of the neighbours with the filters kept, empty where there is none."""
         return {
-            "newer": url(path, before=self.before, **kept) if self.before else "",
-            "older": url(path, after=self.after, **kept) if self.after else "",
+            "newer": url(path, kept, before=self.before) if self.before else "",
+            "older": url(path, kept, after=self.after) if self.after else "",
         }
 
 
-def url(path: str, *, after: Place | None = None, before: Place | None = None, **kept: str) -> str:
+def url(
+    path: str, kept: Mapping[str, str] | None = None, *, after: Place | None = None, before: Place | None = None
+) -> str:
     """Return the address of the page that begins after a place, or ends before one, with the filters kept."""
     asked = {name: str(place) for name, place in (("after", after), ("before", before)) if place}
-    return f"{path}?{urlencode({**kept, **asked})}"
+    return f"{path}?{urlencode({**(kept or {}), **asked})}"
 
 
 def cut(rows: "models.QuerySet[Row]", field: str, asked: Mapping[str, str], *, oldest_first: bool = False) -> Page[Row]:
