@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -31,6 +32,10 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
     def between(self, start: datetime, end: datetime) -> "AppointmentQuerySet":
         """Visits that begin in a stretch of time. By start alone, so that a btree serves it."""
         return self.filter(starts_at__gte=start, starts_at__lt=end)
+
+    def with_called(self) -> "AppointmentQuerySet":
+        """The same visits with ``called``, what to call their patient: ``Patient.called`` for rows that are not objects."""
+        return self.annotate(called=Coalesce(NullIf(F("patient__chosen_name"), Value("")), F("patient__given_name")))
 
 
 class Appointment(Record):

@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.aggregates import JSONBAgg
-from django.db.models import CharField, F, Func, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Coalesce, Concat, JSONArray, NullIf
+from django.db.models import CharField, F, Func, TextField, Value
+from django.db.models.functions import Cast, Concat, JSONArray
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import formats
@@ -25,6 +25,8 @@ from clinic.models import Location, Room, User
 from sessions import availability, timetable
 from sessions.availability import Span
 from sessions.models import Appointment
+from sessions.models.visits import AppointmentQuerySet
+from sessions.views.day import visits_path
 
 VIEWS, GROUPS = ("day", "week"), ("room", "person")
 
@@ -100,7 +102,7 @@ def _asked(request: StaffRequest, day: date | None) -> Asked:
     )
 
 
-def _visits(request: StaffRequest, asked: Asked) -> QuerySet[Appointment]:
+def _visits(request: StaffRequest, asked: Asked) -> AppointmentQuerySet:
     """Return the visits of the asked stretch that take up their time."""
     visits = (
         Appointment.objects.visible_to(request.user, Permission.APPOINTMENT_READ)
@@ -150,19 +152,24 @@ def schedule(request: StaffRequest, day: date | None = None) -> HttpResponse:
         ],
         "resources": [{**resource, "is_chosen": resource["id"] == asked.only} for resource in resources],
         "everybody_label": _("All rooms") if asked.by == "room" else _("Everybody"),
-        "calendar": {
-            "date": asked.first.isoformat(),
-            "view": asked.view,
-            "by": asked.by,
-            "events": reverse("sessions:schedule_events", args=[asked.day]) + "?" + asked.query(),
-            "visit": reverse("sessions:book_intake").removesuffix("book-intake/"),
-            "resources": [r for r in resources if not asked.only or r["id"] == asked.only],
-            "now": f"{request.now.astimezone(asked.location.tz):%Y-%m-%dT%H:%M}",
-            **_shading(asked, people),
-            "none": _("No room") if asked.by == "room" else _("Somebody else"),
-        },
+        "calendar": _calendar(asked, people, resources, request.now),
     }
     return answer(request, "sessions/schedule.html", context)
+
+
+def _calendar(asked: Asked, people: list[User], resources: list[dict[str, str]], now: datetime) -> dict[str, Any]:
+    """Return what static/js/schedule.js draws the calendar from; the visits come from ``schedule_events``."""
+    return {
+        "date": asked.first.isoformat(),
+        "view": asked.view,
+        "by": asked.by,
+        "events": reverse("sessions:schedule_events", args=[asked.day]) + "?" + asked.query(),
+        "visit": visits_path(),
+        "resources": [r for r in resources if not asked.only or r["id"] == asked.only],
+        "now": f"{now.astimezone(asked.location.tz):%Y-%m-%dT%H:%M}",
+        **_shading(asked, people),
+        "none": _("No room") if asked.by == "room" else _("Somebody else"),
+    }
 
 
 def _title(asked: Asked) -> str:
@@ -211,11 +218,11 @@ def _day_lists(request: StaffRequest, asked: Asked) -> list[DayList]:
         for day in (asked.first + timedelta(days=n) for n in range(asked.days))
     }
     groups: dict[tuple[date, str], Group] = {}
-    base = reverse("sessions:book_intake").removesuffix("book-intake/")
+    base = visits_path()
     heads = ("room__name", "clinician__name") if asked.by == "room" else ("clinician__name", "room__name")
     rows = (
         _visits(request, asked)
-        .annotate(called=Coalesce(NullIf(F("patient__chosen_name"), Value("")), F("patient__given_name")))
+        .with_called()
         .order_by(F(heads[0]).asc(nulls_last=True), "starts_at", "id")
         .values_list(
             "id", "starts_at", "ends_at", "status", "called", "patient__family_name", "visit_type__name", *heads,
@@ -265,11 +272,8 @@ def schedule_events(request: StaffRequest, day: date) -> HttpResponse:
     """
     asked = _asked(request, day)
     zone = asked.location.time_zone
-    name = Concat(
-        Coalesce(NullIf(F("patient__chosen_name"), Value("")), F("patient__given_name")), Value(" "),
-        F("patient__family_name"),
-    )  # fmt: skip
-    found = _visits(request, asked).aggregate(
+    name = Concat(F("called"), Value(" "), F("patient__family_name"))
+    found = _visits(request, asked).with_called().aggregate(
         rows=Cast(
             JSONBAgg(
                 JSONArray(
