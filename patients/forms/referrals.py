@@ -66,14 +66,14 @@ class _AskForm(forms.Form):
 
 
 class EnquireForm(_AskForm):
-    """The public page's form. ``website`` is for machines only: nobody who reads the page fills it in."""
+    """The public page's form. ``website`` is for machines only; where a browser filled it in, it is shown to be emptied."""
 
     agrees_to_email = forms.BooleanField(
         label=_("You may write to me by e-mail about my visits"),
         help_text=_("Only dates and times, nothing about your health. You can change this at any time."),
         required=False,
     )
-    website = forms.CharField(required=False, max_length=200)
+    website = forms.CharField(label=_("Leave this empty"), required=False, max_length=200)
 
     field_order = (
         "entry_key", "given_name", "family_name", "reach_by", "email", "phone", "location", "message", "agrees_to_email",
@@ -85,10 +85,13 @@ class EnquireForm(_AskForm):
             "A few words are enough. Please leave out details of your health; we will ask about them in person."
         )
 
-    @property
-    def is_from_a_machine(self) -> bool:
-        """Return whether the field that no person sees was filled in."""
-        return bool(str(self.data.get("website", "")).strip())
+    def clean_website(self) -> str:
+        """Refuse what only machines fill in, in words: a browser may have filled it in for somebody who needs an answer."""
+        if str(self.cleaned_data["website"]).strip():
+            raise ValidationError(
+                _("Your browser filled in a field that has to stay empty. Empty it, then send again, or call us.")
+            )
+        return ""
 
 
 class EnterReferralForm(_AskForm):

@@ -38,8 +38,6 @@ def enquire(request: HttpRequest) -> HttpResponse:
         form = EnquireForm(locations=locations, initial={"entry_key": uuid.uuid4()})
         return answer(request, "patients/enquire.html", {"form": form})
     form = EnquireForm(request.POST, locations=locations)
-    if form.is_from_a_machine:
-        return go(request, "patients:enquiry_sent")
     if form.is_valid():
         data = form.cleaned_data
         try:

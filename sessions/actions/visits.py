@@ -688,7 +688,8 @@ def mark_left(*, by: User, appointment: Appointment, now: datetime) -> Appointme
 def mark_no_show(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
     """Return the visit, the patient not having come; room and people are free again, and the desk is asked to call.
 
-    Somebody who does not come may not be well: the call is due the same day (domain.md 8.2). Refuses before the visit type's minutes after the start have passed, and a patient who came.
+    Somebody who does not come may not be well: the call is due the same day (domain.md 8.2). Refuses before the visit
+    type's minutes after the start have passed, and a patient who came.
     """
     visit = _lock_visit(appointment)
     if not visit.may_become(Status.NO_SHOW):

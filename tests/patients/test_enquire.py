@@ -85,9 +85,14 @@ class TestEnquire:
         assert "try again in an hour" in response.content.decode()
         assert "Number 4" in response.content.decode()
 
-    def test_machines_are_thanked_and_forgotten(self, cast: Cast) -> None:
-        response = ask(cast, website="https://spam.example")
-        assert response.headers["Location"] == reverse("patients:enquiry_sent")
+    def test_what_only_machines_fill_in_is_refused_in_words_and_never_thanked(self, cast: Cast) -> None:
+        """A browser that fills in forms may have done it for somebody who would wait for our answer."""
+        response = ask(cast, website="https://spam.example", message="My own words.")
+        assert response.status_code == 422
+        page = response.content.decode()
+        assert "Your browser filled in a field that has to stay empty." in page
+        assert "My own words." in page
+        assert 'value="https://spam.example"' in page, "it is shown, so that a person can empty it"
         assert not Referral.objects.filter(family_name="Nilsen").exists()
 
     def test_known_and_unknown_people_get_the_same_answer(self, cast: Cast) -> None:

@@ -1,6 +1,7 @@
 """This floor's letters: neutral words, the right reader, and not sent once nobody wants them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -23,8 +24,6 @@ def sent(cast: Cast) -> dict[str, OutboundMessage]:
     mei = register(cast)
     patients.invite_to_portal(by=cast.frida, patient=mei, now=NOW)
     kept = patients.identity_of(patient=cast.quinn)
-    from dataclasses import replace
-
     patients.edit(by=cast.frida, patient=cast.quinn, version=1, identity=replace(kept, email="n@post.example"), now=NOW)
     return {letter.kind: letter for letter in OutboundMessage.objects.all()}
 
@@ -74,3 +73,15 @@ def test_the_last_question_before_each_leaves(cast: Cast, sent: dict[str, Outbou
 def test_the_post_knows_the_names_of_our_people(cast: Cast, sent: dict[str, OutboundMessage]) -> None:
     names = letters.recipient_names(sent.values())
     assert {"Nora Nilsen", "Mei Lindqvist", "Quinn Abbott"} <= set(names.values())
+
+
+def test_a_language_we_have_no_words_in_gets_a_letter_all_the_same(cast: Cast) -> None:
+    Patient.objects.filter(pk=cast.quinn.pk).update(language="other")
+    cast.quinn.refresh_from_db()
+    kept = patients.identity_of(patient=cast.quinn)
+    patients.edit(by=cast.frida, patient=cast.quinn, version=1, identity=replace(kept, email=""), now=NOW)
+    letter = OutboundMessage.objects.get(kind="address_changed")
+    assert letter.language == "other"
+    text = letters.render(letter).text
+    assert "we no longer write to this e-mail address" in text
+    assert "another" not in text, "there is none"
