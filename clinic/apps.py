@@ -8,8 +8,7 @@ class ClinicConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import accounts, checks, letters, own_letters  # noqa: F401  (checks register themselves on import)
+        from . import accounts, checks, own_letters  # noqa: F401  (checks register themselves on import)
 
-        letters.register_own()
         own_letters.register_own()
         accounts.listen()

@@ -21,7 +21,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from clinic import keyring
-from clinic.models import Category, Channel, Location, OutboundMessage, User
+from clinic.models import Category, Channel, Location, OutboundMessage
 
 Context = Callable[[OutboundMessage], dict[str, Any]]
 StillWanted = Callable[[OutboundMessage, datetime], str]
@@ -206,12 +206,3 @@ def _tidy(text: str) -> str:
     """Return plain text with at most one empty line between paragraphs, as template tags leave many."""
     lines = [line.rstrip() for line in text.strip().splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
-
-
-def _staff_names(ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:
-    return dict(User.objects.filter(pk__in=ids).values_list("pk", "name"))
-
-
-def register_own() -> None:
-    """Declare the ground floor's own letters: invitations of staff and security codes (clinic/own_letters.py)."""
-    register_names(OutboundMessage.RecipientKind.STAFF, _staff_names)

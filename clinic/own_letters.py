@@ -4,6 +4,7 @@ Each carries what it needs sealed in ``message.secret``; none of them says more 
 """
 
 import json
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from clinic import keyring
-from clinic.letters import Letter, greeting_name, register
+from clinic.letters import Letter, greeting_name, register, register_names
 from clinic.models import Category, OutboundMessage, StaffInvitation, User
 
 # Minutes a sign-in code lasts, as settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT has it.
@@ -69,8 +70,13 @@ def _invitation_open(message: OutboundMessage, now: datetime) -> str:
     return "" if StaffInvitation.objects.open(now).filter(pk=message.subject_id).exists() else INVITATION_OVER
 
 
+def _staff_names(ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:
+    return dict(User.objects.filter(pk__in=ids).values_list("pk", "name"))
+
+
 def register_own() -> None:
-    """Declare the ground floor's own letters."""
+    """Declare the ground floor's own letters, and that it knows the names of staff."""
+    register_names(OutboundMessage.RecipientKind.STAFF, _staff_names)
     for kind, label, context, still_wanted, reasons in (
         ("sign_in_code", _("Sign-in code"), _code, _account_open, {NO_ACCOUNT: _("The account was closed.")}),
         ("password_reset", _("Link for a new password"), _nothing, _account_open, {NO_ACCOUNT: _("The account was closed.")}),
