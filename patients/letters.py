@@ -49,14 +49,14 @@ def _gets_letters(message: OutboundMessage, now: datetime) -> str:
 
 
 def _read_now(message: OutboundMessage) -> dict[str, Any]:
-    name = User.objects.filter(pk=message.recipient_id).values_list("name", flat=True).first() or ""
+    name = User.objects.filter(pk__in=[message.recipient_id]).values_list("name", flat=True).first() or ""
     return {"called": letters.greeting_name(name), "url": settings.SITE_URL + reverse("clinic:worklist")}
 
 
 def _still_unread(message: OutboundMessage, now: datetime) -> str:
     """Return why a page should no longer go: its reader has dealt with it, or works here no more."""
     is_open = WorkItem.objects.open().filter(pk=message.subject_id).exists()
-    is_here = User.objects.filter(pk=message.recipient_id, is_active=True, email=message.address).exists()
+    is_here = User.objects.filter(pk__in=[message.recipient_id], is_active=True, email=message.address).exists()
     return "" if is_open and is_here else READ
 
 
