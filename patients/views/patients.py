@@ -248,7 +248,7 @@ def edit_patient(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
             )
         except actions.ChangedMeanwhile as refusal:
             meanwhile = changes_since(found, version)
-            form.data = _as_it_is_now(form, found, version)
+            form.data = _as_it_is_now(request.POST, form, found, version)
             form.add_error(None, str(refusal))
         except Refused as refusal:
             form.add_error(None, str(refusal))
@@ -259,13 +259,13 @@ def edit_patient(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     return answer(request, "patients/edit_patient.html", context, status=UNPROCESSABLE)
 
 
-def _as_it_is_now(form: EditPatientForm, found: Patient, version: int) -> QueryDict:
+def _as_it_is_now(sent: QueryDict, form: EditPatientForm, found: Patient, version: int) -> QueryDict:
     """Return what was sent, with what this editor never touched as it is now, so that saving again undoes nothing.
 
     Saving again over what both of them changed is the editor's decision, made with the other's change before them.
     """
     fresh = Patient.objects.select_related("home_location").get(pk=found.pk)
-    typed = form.data.copy()
+    typed = sent.copy()
     typed["version"] = str(fresh.version)
     seen = as_of(found, version)
     if seen is None:

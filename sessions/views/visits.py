@@ -455,8 +455,7 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
 def _now_seen(form: forms.Form, visit: Appointment, refusal: Refused) -> None:
     """Let the next try be about the visit as it is now: the page that says no shows it, and keeps what was typed."""
     if isinstance(refusal, visits.ChangedMeanwhile):
-        form.data = form.data.copy()
-        form.data["version"] = str(visit.version)
+        form.data = {**form.data, "version": str(visit.version)}
 
 
 def _moved_sentence(before: Appointment, visit: Appointment) -> str:
