@@ -86,7 +86,12 @@ def stretch_text(start: datetime, end: datetime, tz: ZoneInfo) -> str:
         return _("%(first)s to %(last)s") % {"first": day_text(first), "last": day_text(last)}
     if first != last:
         return _("%(first)s to %(last)s") % {"first": moment_text(start, tz), "last": moment_text(end, tz)}
-    words = {"day": day_text(first), "from": clock_text(start, tz), "to": clock_text(end, tz), "zone": zone_text(start, tz)}
+    words = {
+        "day": day_text(first),
+        "from": clock_text(start, tz),
+        "to": clock_text(end, tz),
+        "zone": zone_text(start, tz),
+    }
     if until_midnight:
         return _("%(day)s, from %(from)s %(zone)s") % words
     return _("%(day)s, %(from)s to %(to)s %(zone)s") % words

@@ -17,12 +17,16 @@ def refusals(values: Mapping[str, Any]) -> list[str]:
     """
     host = urlsplit(values["SITE_URL"]).hostname or ""
     if values["DEVELOPMENT"]:
-        return [] if host in LOOPBACK else ["DEVELOPMENT=1 is for localhost only. Unset it, or set SITE_URL to localhost."]
+        return (
+            [] if host in LOOPBACK else ["DEVELOPMENT=1 is for localhost only. Unset it, or set SITE_URL to localhost."]
+        )
     found: list[str] = []
     for name in ("SECRET_KEY", "AUDIT_KEY"):
         key = str(values[name])
         if len(key) < 32 or key.startswith(DEVELOPMENT_PREFIX):
-            found.append(f"{name} is missing, short or a development key. Make one of 50 random characters and keep it safe.")
+            found.append(
+                f"{name} is missing, short or a development key. Make one of 50 random characters and keep it safe."
+            )
     if not values["FIELD_KEYS"]:
         found.append("FIELD_KEYS is missing. Encrypted fields could be neither written nor read; see docs/runbook.md.")
     if not values["AUDIT_ANCHOR_FILE"]:

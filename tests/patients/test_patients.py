@@ -236,7 +236,12 @@ class TestPage:
         assert [row["name"] for row in previous.context["rows"]] == seen[30:60]
 
     @pytest.mark.parametrize(
-        "query", ["?after=nonsense", "?before=2027-01-01~x", "?after=2027-01-01T00:00~" + "d5338afb-f5eb-4a84-8041-027209756604"]
+        "query",
+        [
+            "?after=nonsense",
+            "?before=2027-01-01~x",
+            "?after=2027-01-01T00:00~" + "d5338afb-f5eb-4a84-8041-027209756604",
+        ],
     )
     def test_a_made_up_place_is_the_first_page(self, cast: Cast, signed_in: SignedIn, query: str) -> None:
         assert signed_in(cast.frida).get(reverse("patients:patients") + query).status_code == 200
