@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -141,8 +142,14 @@ def _nearest(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**entry, "is_current": entry["url"] == nearest} for entry in entries]
 
 
+@functools.cache
+def _path(url_name: str) -> str:
+    """Return a page's path, reckoned once a process: every page of the shell names two dozen."""
+    return reverse(url_name)
+
+
 def _entry(label: Any, icon: str, url_name: str, here: str) -> dict[str, Any]:
-    url = reverse(url_name)
+    url = _path(url_name)
     return {
         "label": str(label),
         "icon": icon,
