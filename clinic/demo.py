@@ -340,9 +340,7 @@ def _happen(story: Story, visit: Appointment, *, then: Callable[[datetime], None
         )
         return
     if fate < 60:
-        story.later(
-            visit.starts_at - timedelta(hours=20), lambda at: _try(visits.confirm, by=desk, appointment=visit, now=at)
-        )
+        story.later(visit.starts_at - timedelta(hours=20), lambda at: _confirm(visit, desk, at))
     arrives = visit.starts_at - timedelta(minutes=story.dice.randrange(1, 14))
     story.later(arrives, lambda at: _try(visits.check_in, by=desk, appointment=visit, now=at))
     clinician = visit.clinician
@@ -359,6 +357,11 @@ def _try(act: Callable[..., object], **arguments: object) -> None:
         act(**arguments)
     except Refused:
         return
+
+
+def _confirm(visit: Appointment, desk: User, at: datetime) -> None:
+    visit.refresh_from_db()
+    _try(visits.confirm, by=desk, appointment=visit, seen_version=visit.version, now=at)
 
 
 def _cancel(story: Story, visit: Appointment, desk: User, at: datetime) -> None:
