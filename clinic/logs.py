@@ -5,6 +5,7 @@ sit in them. Nobody's name, address or answer is ever put in a log.
 """
 
 import logging.config
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,40 @@ def only_allowed_keys(_logger: WrappedLogger, _name: str, event: EventDict) -> E
     return {key: value for key, value in event.items() if key in ALLOWED_KEYS or key.startswith("_")}
 
 
+def without_the_errors_words(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Return the event with its error as types and lines of code. What an error says may quote a row, or a person."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else given
+    if error is True:
+        error = sys.exc_info()[1]
+    if not isinstance(error, BaseException):
+        return event
+    event["exception"] = where(error)
+    record = event.get("_record")
+    if record is not None and not event.get("_from_structlog"):
+        # Other people's code writes the error into its sentence as well (Celery does): keep the sentence's pattern.
+        event["event"] = str(record.msg)
+        data = getattr(record, "data", None)
+        if isinstance(data, dict) and "name" in data:
+            event["task"] = str(data["name"])
+    return event
+
+
+def where(error: BaseException) -> str:
+    """Return the stack of an error and of what caused it: lines of code, types, and what the database calls the rule."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        rule = getattr(getattr(link, "diag", None), "constraint_name", None)
+        named = [type(link).__qualname__, getattr(link, "pgcode", None), rule]
+        block = [*traceback.format_tb(link.__traceback__), " ".join(str(part) for part in named if part) + "\n"]
+        lines = block + lines
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "".join(lines).rstrip()
+
+
 def configure(config: dict[str, Any]) -> None:
     """Set up logging for web, worker, beat and commands. ``config`` is ``settings.LOGGING``: {"level": "INFO"}."""
     shared: list[Any] = [
@@ -37,7 +72,7 @@ def configure(config: dict[str, Any]) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        without_the_errors_words,
         only_allowed_keys,
     ]
     logging.config.dictConfig(
@@ -61,6 +96,8 @@ def configure(config: dict[str, Any]) -> None:
                 "django.request": {"level": "CRITICAL"},
                 "django.server": {"level": "ERROR"},
                 "django.security": {"level": "ERROR"},
+                # It writes the addresses and headers of its requests.
+                "twilio": {"level": "WARNING"},
             },
         }
     )

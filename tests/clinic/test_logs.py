@@ -4,12 +4,15 @@ import io
 import json
 import logging
 from typing import Any
+from unittest import mock
 
 import pytest
 import structlog
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
+from patients.models import Referral
 from tests.cast import Cast
 from tests.conftest import SignedIn
 
@@ -51,3 +54,38 @@ def test_a_careless_keyword_is_dropped(lines: Any) -> None:
 def test_an_error_is_logged_with_its_stack_and_without_the_path(client: Client, lines: Any) -> None:
     logging.getLogger("clinic.test").error("broken", exc_info=ValueError("why"))
     assert "ValueError" in lines()[-1]["exception"]
+
+
+def test_what_an_error_says_is_not_logged(cast: Cast, signed_in: SignedIn, lines: Any) -> None:
+    """D23: the database quotes the row it refuses, and a library quotes what it could not read."""
+    client = signed_in(cast.frida)
+    client.raise_request_exception = False
+
+    def broken(*args: Any, **kwargs: Any) -> None:
+        with transaction.atomic():
+            Referral.objects.create(pk=cast.pat.pk, location=cast.denver, email=cast.rosa.email)
+
+    with mock.patch("patients.search.find", broken):
+        response = client.get(reverse("patients:patients"), {"q": "Moreau"})
+    assert response.status_code == 500
+    failed = next(row for row in lines() if row["event"] == "request_failed")
+    assert "IntegrityError" in failed["exception"]
+    assert "NotNullViolation 23502" in failed["exception"], "whoever repairs it learns what was broken"
+    text = json.dumps(lines())
+    for secret in ("Moreau", cast.rosa.email, str(cast.pat.pk), "Failing row"):
+        assert secret not in text, secret
+
+
+def test_what_a_task_says_when_it_dies_is_not_logged(lines: Any) -> None:
+    """Celery puts the error's own words into its sentence."""
+    error = ValueError("could not send to pat@post.example")
+    context = {"name": "clinic.tasks.deliver_messages", "id": "1", "description": "raised", "exc": repr(error)}
+    log = logging.getLogger("celery.app.trace")
+    log.error("Task %(name)s[%(id)s] %(description)s: %(exc)s", context, exc_info=error, extra={"data": context})
+    row = lines()[-1]
+    assert (row["task"], row["exception"]) == ("clinic.tasks.deliver_messages", "ValueError")
+    assert "pat@" not in json.dumps(row)
+
+
+def test_the_provider_of_texts_keeps_its_requests_to_itself() -> None:
+    assert not logging.getLogger("twilio.http_client").isEnabledFor(logging.INFO)
