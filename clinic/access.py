@@ -15,6 +15,7 @@ from typing import Any, Concatenate, Literal, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
@@ -201,7 +202,7 @@ GET_POST = ("GET", "HEAD", "POST")
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", False):
-        return redirect_whole_page(redirect_to_login(request.headers.get("HX-Current-URL-Abs-Path", "/")).url)
+        return redirect_whole_page(redirect_to_login(request.htmx.current_url_abs_path or "/").url)  # type: ignore[attr-defined]
     return redirect_to_login(request.get_full_path() if request.method in GET else "/")
 
 
@@ -282,10 +283,17 @@ def managed_location(request: StaffRequest, permission: Permission) -> Location:
     return location
 
 
-def get_person_or_404(request: StaffRequest, person_id: uuid.UUID) -> User:
-    """Return the member of staff if they work, or worked, at a location whose people this person manages; else 404."""
+def get_person_or_404(request: StaffRequest, person_id: uuid.UUID, *, to_change: bool = False) -> User:
+    """Return the member of staff if they work, or worked, at a location whose people this person manages; else 404.
+
+    ``to_change`` leaves out who went on to work elsewhere: their manager there decides about them now.
+    """
     here = Membership.objects.filter(location_id__in=locations_where(request.user, Permission.PEOPLE_MANAGE))
-    return get_object_or_404(User.objects.staff().filter(pk__in=here.values("user_id")), pk=person_id)
+    people = User.objects.staff().filter(pk__in=here.values("user_id"))
+    if to_change:
+        live = Membership.objects.live()
+        people = people.filter(Q(pk__in=here.filter(pk__in=live).values("user_id")) | ~Q(pk__in=live.values("user_id")))
+    return get_object_or_404(people, pk=person_id)
 
 
 def get_membership_or_404(request: StaffRequest, membership_id: uuid.UUID) -> Membership:

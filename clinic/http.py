@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.encoding import iri_to_uri
 from django_htmx.middleware import HtmxDetails
 
 from clinic.models import Location, User
@@ -61,4 +62,5 @@ def go_to(request: HttpRequest, url: str) -> HttpResponse:
 
 def redirect_whole_page(url: str) -> HttpResponse:
     """Return the answer that makes htmx leave the page it is on."""
-    return HttpResponse(headers={"HX-Redirect": url})
+    # As Django writes a Location: what is no address, such as a line break, is escaped.
+    return HttpResponse(headers={"HX-Redirect": iri_to_uri(url)})

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -27,9 +27,10 @@ class Place:
         moment, _tilde, key = text.partition("~")
         try:
             at, pk = datetime.fromisoformat(moment), uuid.UUID(key)
-        except ValueError:
+            # In UTC: Python reads zones that differ by fractions of a second, the database does not.
+            return cls(at.astimezone(UTC), pk) if at.tzinfo else None
+        except (ValueError, OverflowError):
             return None
-        return cls(at, pk) if at.tzinfo else None
 
     def __str__(self) -> str:
         return f"{self.at.isoformat()}~{self.id}"

@@ -104,7 +104,7 @@ def schema_must_match(get_response: GetResponse) -> GetResponse:
         if request.path != "/healthz" and not schema.check():
             return HttpResponse(
                 _("The database is being upgraded. Nothing was saved; please try again in a few minutes."),
-                status=503, content_type="text/plain; charset=utf-8", headers={"Retry-After": "60"},
+                status=503, content_type="text/plain; charset=utf-8", headers={"Retry-After": "60", "Cache-Control": "no-store"},
             )  # fmt: skip
         return get_response(request)
 

@@ -131,6 +131,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Out here, so that it marks also what the inner ones refuse.
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "clinic.middleware.schema_must_match",
@@ -142,7 +144,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "clinic.middleware.session_must_be_live",
@@ -186,6 +187,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": env("REDIS_PREFIX", "stillwater"),
+        # Django's own serializer would let whoever writes to Redis run code here.
+        "OPTIONS": {"serializer": "clinic.jsoncache.Serializer"},
     }
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
@@ -299,6 +302,7 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+FILE_UPLOAD_HANDLERS = ["clinic.uploads.NoFiles"]
 
 # --- Mail and texts ----------------------------------------------------------------------------------------------------
 

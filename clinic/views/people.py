@@ -241,7 +241,7 @@ def person(request: StaffRequest, person_id: UUID) -> HttpResponse:
 @staff_view(Permission.PEOPLE_MANAGE, methods=GET_POST)
 def edit_person(request: StaffRequest, person_id: UUID) -> HttpResponse:
     """Change a name or the number for urgent pages."""
-    who = get_person_or_404(request, person_id)
+    who = get_person_or_404(request, person_id, to_change=True)
     form = EditPersonForm(_data(request), initial={"name": who.name, "phone": who.phone})
     if form.is_valid():
         try:
@@ -256,7 +256,7 @@ def edit_person(request: StaffRequest, person_id: UUID) -> HttpResponse:
 @staff_view(Permission.PEOPLE_MANAGE, methods=GET_POST)
 def start_membership(request: StaffRequest, person_id: UUID) -> HttpResponse:
     """Give somebody one more role at the location."""
-    who = get_person_or_404(request, person_id)
+    who = get_person_or_404(request, person_id, to_change=True)
     location = managed_location(request, Permission.PEOPLE_MANAGE)
     form = StartMembershipForm(_data(request), mentors=_mentors(location))
     if form.is_valid():
@@ -320,7 +320,7 @@ def end_membership(request: StaffRequest, membership_id: UUID) -> HttpResponse:
 @staff_view(Permission.PEOPLE_MANAGE, methods=GET_POST)
 def record_licence(request: StaffRequest, person_id: UUID) -> HttpResponse:
     """Enter a licence or registration, or the new number and end of one."""
-    who = get_person_or_404(request, person_id)
+    who = get_person_or_404(request, person_id, to_change=True)
     form = RecordLicenceForm(_data(request))
     if form.is_valid():
         try:
@@ -335,7 +335,7 @@ def record_licence(request: StaffRequest, person_id: UUID) -> HttpResponse:
 @staff_view(Permission.PEOPLE_MANAGE, methods=GET_POST)
 def reset_second_factor(request: StaffRequest, person_id: UUID) -> HttpResponse:
     """Take the second factor off an account whose phone or key is gone, and end its sessions."""
-    who = get_person_or_404(request, person_id)
+    who = get_person_or_404(request, person_id, to_change=True)
     form = ResetSecondFactorForm(_data(request))
     if form.is_valid():
         try:
@@ -353,7 +353,7 @@ def reset_second_factor(request: StaffRequest, person_id: UUID) -> HttpResponse:
 @staff_view(Permission.PEOPLE_MANAGE, methods=GET_POST)
 def leave_person(request: StaffRequest, person_id: UUID) -> HttpResponse:
     """Record that somebody has left: GET says what follows, POST does it."""
-    who = get_person_or_404(request, person_id)
+    who = get_person_or_404(request, person_id, to_change=True)
     refused = ""
     if request.method == "POST":
         try:
