@@ -10,12 +10,15 @@ app_name = "sessions"
 
 
 class DayConverter:
-    """``2027-01-14``; what is no day of the calendar is no page."""
+    """``2027-01-14``; what is no day of the calendar is no page, nor a day around which no week can be reckoned."""
 
     regex = r"\d{4}-\d{2}-\d{2}"
 
     def to_python(self, value: str) -> date:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
+        if not 1900 <= day.year < 2200:
+            raise ValueError(value)
+        return day
 
     def to_url(self, value: date) -> str:
         return value.isoformat()

@@ -35,6 +35,9 @@ class Slot:
         """Return the slot that a text names. Refuses, with ValueError, a text that names none."""
         moment, clinician, room = text.split("~")
         starts_at = datetime.strptime(moment, "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC)
+        if not 1900 <= starts_at.year < 2200:
+            # At the ends of the calendar no other zone has such a moment.
+            raise ValueError(text)
         return cls(starts_at, uuid.UUID(clinician), uuid.UUID(room) if room else None)
 
 
