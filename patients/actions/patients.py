@@ -494,7 +494,9 @@ def _close_portal(patient: Patient, reason: PortalSuspension, now: datetime) -> 
     user = patient.portal_user
     assert user is not None
     user.is_active = False
-    user.save(update_fields=["is_active"])
+    # Should Redis be away and remember a session, it is over all the same, even when the patient joins again.
+    user.session_epoch += 1
+    user.save(update_fields=["is_active", "session_epoch"])
     Authenticator.objects.filter(user=user).delete()
     for session in UserSession.objects.filter(user=user):
         session.end()
