@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from playwright.sync_api import BrowserContext
@@ -22,7 +23,7 @@ def with_factors(cast: Cast, records: dict[str, Any]) -> dict[str, Any]:
     cast.dana.save(update_fields=["password"])
     TOTP.activate(cast.dana, SECRET)
     RecoveryCodes.activate(cast.dana)
-    passkey = cast.dana.authenticator_set.create(type="webauthn", data={"name": "Laptop", "credential": {}})
+    passkey = Authenticator.objects.create(user=cast.dana, type="webauthn", data={"name": "Laptop", "credential": {}})
     return {**records, "pk": passkey.pk}
 
 

@@ -45,7 +45,7 @@ def test_pages_one_has_to_walk_to(context: BrowserContext, cast: Cast, now: date
             walks[look.way_in](page)
             found.append(faults_of(page, key))
             if look.refused is not None:
-                refuse(page, look)
+                assert refuse(page, look) == 422, key
                 found.append(faults_of(page, f"{key} refused"))
             page.close()
     assert not (faults := all_of(found)), faults

@@ -36,6 +36,22 @@ def test_one_tap_checks_in_and_another_takes_it_back(cast: Cast, desk: Page) -> 
     expect(desk.locator("#col-arriving + ul li")).to_have_count(1)
 
 
+def test_a_second_press_on_the_same_spot_does_not_reach_the_neighbour(cast: Cast, desk: Page) -> None:
+    make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:30", 13), room=cast.room)
+    make.make_appointment(cast.quinn, cast.intake, cast.theo, at("10:30", 13), room=cast.second_room)
+    desk.goto("/today/")
+    spot = desk.get_by_role("button", name="Check in").first.bounding_box()
+    assert spot is not None
+    here = desk.locator("#col-here + ul li")
+    desk.mouse.click(spot["x"] + 20, spot["y"] + 15)
+    expect(here).to_have_count(1)
+    desk.mouse.click(spot["x"] + 20, spot["y"] + 15)
+    desk.wait_for_timeout(900)
+    expect(here).to_have_count(1)
+    desk.mouse.click(spot["x"] + 20, spot["y"] + 15)
+    expect(here).to_have_count(2)
+
+
 def test_the_board_refreshes_itself_and_leaves_the_focus_alone(cast: Cast, desk: Page) -> None:
     make.make_appointment(cast.pat, cast.intake, cast.dana, at("11:30", 13), room=cast.room)
     desk.goto("/today/")
