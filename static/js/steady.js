@@ -1,0 +1,27 @@
+/* [data-steady]: a list whose rows move up when one of them leaves. A second press on the spot just pressed would land on
+   the neighbour who came there; it is let go by until the list has stood still. The keyboard is not held up. */
+
+const SETTLES = 900;
+const SPOT = 24;
+let pressed = { at: -SETTLES, x: -SPOT, y: -SPOT };
+let moved = -SETTLES;
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.closest("[data-steady]")) moved = performance.now();
+});
+
+document.addEventListener(
+  "click",
+  (event) => {
+    if (event.detail === 0 || !event.target.closest("[data-steady]")) return;
+    const { timeStamp: at, clientX: x, clientY: y } = event;
+    const isAgain = Math.hypot(x - pressed.x, y - pressed.y) < SPOT && at - Math.max(pressed.at, moved) < SETTLES;
+    if (isAgain) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else {
+      pressed = { at, x, y };
+    }
+  },
+  { capture: true },
+);
