@@ -1,5 +1,6 @@
 """Fields that several forms of this floor ask for in the same way."""
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
@@ -16,6 +18,13 @@ from patients.search import birth_date_in
 def spoken(choices: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Return choices whose labels begin with a capital, as answers to a question do."""
     return [(value, capfirst(label)) for value, label in choices]
+
+
+def _no_date(text: str) -> str:
+    """Return the sentence for what is not a date: a year of two digits is one mistake, a day that never was another."""
+    if re.search(r"\d{4}", text):
+        return gettext("There is no such day. The month comes first: 5/17/1984 is 17 May 1984.")
+    return gettext("Write the birth date with the year in four digits, for example 5/17/1984.")
 
 
 class BirthDateField(forms.CharField):
@@ -28,7 +37,7 @@ class BirthDateField(forms.CharField):
         kwargs.setdefault("error_messages", {"required": _("Enter the birth date.")})
         kwargs.setdefault(
             "widget",
-            forms.TextInput(attrs={"class": "field-short", "autocomplete": "off", "placeholder": _("5/17/1984")}),
+            forms.TextInput(attrs={"class": "field-short", "autocomplete": "off"}),
         )
         super().__init__(**kwargs)
 
@@ -41,9 +50,7 @@ class BirthDateField(forms.CharField):
             return None
         born = birth_date_in(text)
         if born is None:
-            raise ValidationError(
-                _("Write the birth date with the year in four digits, for example 5/17/1984."), code="invalid"
-            )
+            raise ValidationError(_no_date(text), code="invalid")
         return born
 
 
@@ -61,6 +68,11 @@ class PhoneField(PhoneNumberField):  # type: ignore[misc]  # phonenumber_field s
 
     def clean(self, value: Any) -> str:
         number = super().clean(value)
+        if number and number.extension:
+            # E.164 has no place for it, and half a number reaches nobody.
+            raise ValidationError(
+                _("Enter the number without its extension; there is no place for one."), code="extension"
+            )
         return str(number.as_e164) if number else ""
 
 

@@ -112,7 +112,9 @@ class RegisterPatientForm(_IdentityForm):
             consent = self.fields["email_consent"]
             consent.choices = [(public, _("Agreed on the public form")), *consent.choices]  # type: ignore[attr-defined]
             consent.initial = public
-        self.fields["given_name"].widget.attrs["autofocus"] = True
+        # From an enquiry only the birth date is left to ask.
+        first = "birth_date" if self.initial.get("given_name") and not self.initial.get("birth_date") else "given_name"
+        self.fields[first].widget.attrs["autofocus"] = True
 
     def clean_home_location(self) -> Location:
         return self.locations[self.cleaned_data["home_location"]]

@@ -11,7 +11,7 @@ from clinic import localtime
 from clinic.models import User
 from patients.models import Patient
 
-from .lines import birth_text
+from .lines import birth_text, phone_text
 
 # What every edit changes by itself, and what says nothing to a reader.
 SILENT = {"version", "life_state_since", "portal_since", "portal_suspended_at", "portal_user", "home_location"}
@@ -102,5 +102,5 @@ def _shown(field: Any, value: Any) -> str:
     if field.choices:
         return str(dict(field.flatchoices).get(value, value))
     if field.name == "phone":
-        return str(value.as_national)
+        return phone_text(value)
     return str(value)

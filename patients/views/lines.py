@@ -25,6 +25,13 @@ def birth_text(day: date) -> str:
     return formats.date_format(day, "j M Y")
 
 
+def phone_text(phone: Any) -> str:
+    """Return a phone as one dials it from here: "(303) 555-0188", or with its country, "+44 20 7946 0958"; "" for none."""
+    if not phone:
+        return ""
+    return str(phone.as_national if phone.country_code == 1 else phone.as_international)
+
+
 def patient_line(patient: Patient, now: datetime) -> dict[str, Any]:
     """Return what a list says of a patient, as text. The home location is loaded with the row."""
     place = patient.home_location
@@ -35,7 +42,7 @@ def patient_line(patient: Patient, now: datetime) -> dict[str, Any]:
         "name": patient.full_name,
         "mrn": patient.mrn,
         "born": _("%(day)s (%(age)d)") % {"day": birth_text(patient.birth_date), "age": age},
-        "phone": patient.phone.as_national if patient.phone else "",
+        "phone": phone_text(patient.phone),
         "email": patient.email,
         "location": place.name,
         "state": patient.get_life_state_display(),

@@ -16,7 +16,7 @@ from patients.forms.portal import AskAddressChangeForm
 from patients.forms.preferences import PortalPreferencesForm
 from patients.models import AddressChange, ContactPreference, Patient
 
-from .lines import birth_text
+from .lines import birth_text, phone_text
 
 
 @portal_view(methods=GET)
@@ -31,7 +31,7 @@ def _own(patient: Patient) -> dict[str, Any]:
     return {
         "patient": patient,
         "born": birth_text(patient.birth_date),
-        "phone": patient.phone.as_national if patient.phone else "",
+        "phone": phone_text(patient.phone),
         "wish": wish,
         "wished": localtime.moment_text(wish.asked_at, patient.tz) if wish else "",
         "sign_in_address": patient.portal_user.email if patient.portal_user else "",

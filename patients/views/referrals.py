@@ -22,7 +22,7 @@ from patients.duplicates import Facts
 from patients.forms.referrals import DeclineReferralForm, EnterReferralForm, LinkReferralForm
 from patients.models import Patient, Referral
 
-from .lines import patient_line
+from .lines import patient_line, phone_text
 
 PILLS = {
     Referral.Status.NEW: "due",
@@ -70,7 +70,7 @@ def _line(row: Referral, now: datetime, is_known: bool) -> dict[str, Any]:
         "url": reverse("patients:referral", args=[row.pk]),
         "name": row.full_name,
         "source": row.get_source_display(),
-        "reach": row.email if row.reach_by == Referral.Reach.EMAIL else (row.phone.as_national if row.phone else ""),
+        "reach": row.email if row.reach_by == Referral.Reach.EMAIL else phone_text(row.phone),
         "received": localtime.moment_text(row.received_at, row.location.tz),
         "age": localtime.age_text(row.received_at, now),
         "is_known": is_known,

@@ -58,6 +58,7 @@ class TestEnquire:
             ({"email": "", "reach_by": "email"}, "Enter an e-mail, or choose to be called instead."),
             ({"reach_by": "phone"}, "Enter a phone, or choose to be written to instead."),
             ({"phone": "12"}, "Enter a phone with its area code"),
+            ({"phone": "303 555 0142 x7"}, "Enter the number without its extension"),
             ({"email": "nora"}, "Enter a valid email address"),
             ({"location": str(uuid.uuid4())}, "Select a valid choice"),
             ({"message": "x" * 2001}, "at most 2000 characters"),

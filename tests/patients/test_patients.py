@@ -4,14 +4,18 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from phonenumber_field.phonenumber import to_python
 
 from clinic.access import Permission
 from clinic.models import AuditEvent
 from patients import search
+from patients.forms.fields import BirthDateField
 from patients.models import Patient
+from patients.views.lines import phone_text
 from tests import factories as make
 from tests.cast import Cast
 from tests.conftest import SignedIn, owner_rights
@@ -108,6 +112,27 @@ class TestFind:
 )
 def test_birth_date_in(text: str, day: date | None) -> None:
     assert search.birth_date_in(text) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("5/17/84", "with the year in four digits"),
+        ("soon", "with the year in four digits"),
+        ("17/5/1984", "There is no such day. The month comes first"),
+        ("2/29/1983", "There is no such day. The month comes first"),
+    ],
+)
+def test_what_is_no_birth_date_is_told_why(text: str, sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        BirthDateField().clean(text)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [("+13035550188", "(303) 555-0188"), ("+442079460958", "+44 20 7946 0958"), ("", "")]
+)
+def test_a_phone_can_be_dialled_as_it_is_shown(number: str, shown: str) -> None:
+    assert phone_text(to_python(number)) == shown
 
 
 _TWELVE_THOUSAND = """
