@@ -127,7 +127,8 @@ def break_glass(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
         else:
             until = localtime.moment_text(grant.expires_at, patient.home_location.tz)
             messages.warning(
-                request, _("The chart is open to you until %(until)s. Others were told.") % {"until": until}
+                request,
+                _("The chart is open to you until %(until)s. A privacy officer reviews why.") % {"until": until},
             )
             return go(request, "sessions:chart", patient.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
