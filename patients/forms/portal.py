@@ -11,7 +11,7 @@ class JoinPortalForm(forms.Form):
         label=_("Your birth date"),
         widget=forms.TextInput(
             attrs={
-                "class": "field-medium", "autocomplete": "bday", "autofocus": True, "placeholder": _("5/17/1984"),
+                "class": "field-medium", "autocomplete": "bday", "autofocus": True,
             }
         ),
     )  # fmt: skip
