@@ -122,7 +122,7 @@ class TestVisit:
     def test_too_late_to_ask_says_to_phone(self, cast: Cast, quinn: Client) -> None:
         visit = make.make_appointment(cast.quinn, cast.intake, cast.dana, at("08:00", 14))
         page = text_of(quinn.get(reverse("sessions:portal_visit", args=[visit.pk])))
-        assert "Please phone us: (303) 555-0100. We will find a way." in page
+        assert '<a class="nowrap" href="tel:(303) 555-0100">(303) 555-0100</a>. We will find a way.' in page
         assert "/ask-change/" not in page
 
     def test_nothing_clinical_nothing_of_the_staff(self, cast: Cast, quinn: Client) -> None:
