@@ -148,7 +148,7 @@ class TestWriting:
 
     def test_only_actions_write(self) -> None:
         wrong = [
-            f"{path}:{node.lineno} {ast.unparse(node)[:80]}"
+            f"{path}:{getattr(node, 'lineno', 0)} {ast.unparse(node)[:80]}"
             for path, tree in sources()
             if not MAY_WRITE.search(path.as_posix())
             for node in ast.walk(tree)
