@@ -7,6 +7,7 @@ office with neutral words, that its secrets are sealed, and that each step is au
 
 import dataclasses
 import hashlib
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,13 +73,28 @@ _LETTERS = {
     "account/email/login_code": "sign_in_code",
     "account/email/password_reset_key": "password_reset",
 }
-# The patients' floor knows where a patient belongs and fills this at start-up; until then nobody does.
-_location_of_patient: list[Callable[[User], Location | None]] = []
 
 
-def register_patient_location(ask: Callable[[User], Location | None]) -> None:
-    """Say how to find the home location of the patient behind a sign-in, for the words and zone of their letters."""
-    _location_of_patient[:] = [ask]
+@dataclasses.dataclass(frozen=True)
+class PatientBehind:
+    """The patient a sign-in belongs to: their id, for the audit and the letters, and where they are at home."""
+
+    id: uuid.UUID
+    location: Location
+
+
+# The patients' floor knows who is behind a patient's sign-in and fills this at start-up; until then nobody does.
+_ask_patient_behind: list[Callable[[User], PatientBehind | None]] = []
+
+
+def register_patient_behind(ask: Callable[[User], PatientBehind | None]) -> None:
+    """Say how to find the patient behind a sign-in."""
+    _ask_patient_behind[:] = [ask]
+
+
+def patient_behind(user: User) -> PatientBehind | None:
+    """Return the patient whose sign-in this is; None for staff and for a portal that was closed."""
+    return next((ask(user) for ask in _ask_patient_behind), None) if user.is_patient else None
 
 
 def location_of(user: User) -> Location | None:
@@ -86,7 +102,8 @@ def location_of(user: User) -> Location | None:
     if user.is_staff_member:
         own = next((membership.location for membership in memberships_of(user)), None)
     else:
-        own = next((ask(user) for ask in _location_of_patient), None)
+        known = patient_behind(user)
+        own = known.location if known else None
     return own or Location.objects.active().order_by("name").first()
 
 
@@ -256,14 +273,15 @@ def queue_security_letter(user: User, kind: str, secret: dict[str, Any]) -> Outb
 
     Each is a subject of its own, so that the rule "one letter a subject" never swallows a second code.
     """
-    location, now = location_of(user), clock.now()
+    location, known, now = location_of(user), patient_behind(user), clock.now()
     kinds = OutboundMessage.RecipientKind
     message = outbox.queue(
         by=None,
         kind=kind,
         to=outbox.Recipient(
             kind=kinds.STAFF if user.is_staff_member else kinds.PATIENT,
-            id=user.pk,
+            # A patient's letter is part of the patient's trail, which goes by the record and not by the sign-in.
+            id=known.id if known else user.pk,
             address=user.email,
             tz=zone(location.time_zone if location else "UTC"),
         ),

@@ -51,7 +51,7 @@ def _notice(message: OutboundMessage) -> dict[str, Any]:
 
 def _account_open(message: OutboundMessage, _now: datetime) -> str:
     """Return why the letter should not go: its reader may not sign in any more."""
-    open_still = User.objects.filter(pk__in=[message.recipient_id], is_active=True, email=message.address).exists()
+    open_still = User.objects.filter(is_active=True, email=message.address).exists()
     return "" if open_still else NO_ACCOUNT
 
 

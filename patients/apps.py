@@ -1,11 +1,12 @@
-"""Registers the letters whose subjects live in this app, and tells the ground floor where a patient belongs."""
+"""Registers the letters whose subjects live in this app, and tells the ground floor who is behind a sign-in."""
 
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 
 if TYPE_CHECKING:
-    from clinic.models import Location, User
+    from clinic.accounts import PatientBehind
+    from clinic.models import User
 
 
 class PatientsConfig(AppConfig):
@@ -13,17 +14,19 @@ class PatientsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from clinic.accounts import register_patient_location
+        from clinic.accounts import register_patient_behind
 
         from . import letters
 
         letters.register_own()
-        register_patient_location(_home_of)
+        register_patient_behind(_patient_behind)
 
 
-def _home_of(user: "User") -> "Location | None":
-    """Return the home location of the patient behind a sign-in, for the name and zone of their security letters."""
+def _patient_behind(user: "User") -> "PatientBehind | None":
+    """Return the patient behind a sign-in, for the name, zone and trail of their security letters."""
+    from clinic.accounts import PatientBehind
+
     from .models import Patient
 
     patient = Patient.objects.select_related("home_location").filter(portal_user=user).first()
-    return patient.home_location if patient else None
+    return PatientBehind(patient.pk, patient.home_location) if patient else None

@@ -265,6 +265,9 @@ class TestPatients:
         (letter,) = letters_of("sign_in_code")
         assert letter.is_urgent
         assert letter.address == "pat@post.example"
+        # On Pat's own trail, which goes by the record and not by the sign-in.
+        assert letter.recipient_id == cast.pat.pk
+        assert AuditEvent.objects.get(verb="message.queued", subject_id=letter.pk).patient_id == cast.pat.pk
         rendered = letters.render(letter)
         assert rendered.subject == "A message from Juniper Street"
         assert letters.revealing_words(rendered.text) == []
