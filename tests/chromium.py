@@ -1,7 +1,7 @@
 """The system's Chromium, as the browser tests and ``script/shots`` drive it, and axe-core run inside its pages."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,23 @@ def program() -> str:
     return found
 
 
+_opened: list[Browser] = []
+
+
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Open a headless Chromium for the block."""
+    """Open a headless Chromium for the block, or lend the one that is open: a process can hold Playwright only once."""
+    if _opened:
+        yield _opened[0]
+        return
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=program(), args=FLAGS)
-        yield opened
-        opened.close()
+        _opened.append(opened)
+        try:
+            yield opened
+        finally:
+            _opened.clear()
+            opened.close()
 
 
 def axe(page: Page, *, leave_out: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> list[str]:
@@ -65,3 +75,31 @@ def axe(page: Page, *, leave_out: tuple[str, ...] = (), only: tuple[str, ...] = 
         # The first few places say what is wrong; thirty rows of a list repeat it.
         for node in violation["nodes"][:3]
     ]
+
+
+def send_form(page: Page, values: Mapping[str, str]) -> int:
+    """Send the page's first form with ``values`` written into it, past the browser's own checks.
+
+    Return the status of the answer, once it is shown; 0 when the page has no form to send.
+    """
+    form = page.locator("main form[method=post]").first
+    if not form.count():
+        return 0
+    with page.expect_response(lambda response: response.request.method == "POST") as said:
+        form.evaluate(
+            "(form, values) => { for (const [name, value] of Object.entries(values)) form.elements[name].value = value;"
+            " form.submit() }",
+            dict(values),
+        )
+    page.wait_for_load_state("load")
+    return int(said.value.status)
+
+
+def settle(page: Page) -> None:
+    """Return when the page's fonts are there and every panel that it fetches for itself has come."""
+    page.wait_for_load_state("load")
+    page.wait_for_function(
+        "() => document.fonts.status === 'loaded' && !document.querySelector('.htmx-request')"
+        " && [...document.querySelectorAll('[hx-trigger=load]')]"
+        ".every(panel => !panel.querySelector(`a[href=\"${panel.getAttribute('hx-get')}\"]`))"
+    )

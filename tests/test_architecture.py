@@ -370,7 +370,7 @@ class TestTree:
                     "registry\\.npm" + "js",
                     "files\\.python" + "hosted",
                     "py" + "pi\\.org",
-                    re.escape(str(ROOT.parent) + "/"),
+                    re.escape(f"{ROOT}/"),
                 ]
             )
         )

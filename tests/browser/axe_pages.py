@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page
 from tests import chromium, matrix_records
 from tests import factories as make
 from tests.cast import Cast
-from tests.pages import LONG, LOOKS, ROWS, Look, fill, more_records, paths_of
+from tests.pages import LONG, LOOKS, ROWS, fill, more_records, paths_of
 
 # Trap 15 of docs/architecture.md: @event-calendar/build's own markup (its roles want children it does not give, its
 # headings jump). The list beside it says the same to everybody and is not exempt.
@@ -65,36 +65,13 @@ def look_at(context: BrowserContext, key: str, records: dict[str, Any], *, refus
     for path in paths[:1] if refused else paths:
         page.set_viewport_size({"width": DESK, "height": chromium.WIDTHS[DESK]})
         page.goto(path)
-        if refused and (status := refuse(page, look)) != 422:
+        if refused and (status := chromium.send_form(page, look.refused or {})) != 422:
             found.append(f"{path}: {status}, so nothing was refused; say in tests/pages.py what is")
             continue
-        settle(page)
+        chromium.settle(page)
         found += faults_of(page, f"{path}{' refused' if refused else ''}")
     page.close()
     return found
-
-
-def refuse(page: Page, look: Look) -> int:
-    """Send the page's form with what its entry in ``LOOKS`` says, past the browser's own checks; return the status, 0 if there is none."""
-    form = page.locator("main form[method=post]").first
-    if not form.count():
-        return 0
-    with page.expect_response(lambda response: response.request.method == "POST") as said:
-        form.evaluate(
-            "(form, values) => { for (const [name, value] of Object.entries(values)) form.elements[name].value = value;"
-            " form.submit() }",
-            dict(look.refused or {}),
-        )
-    page.wait_for_load_state("load")
-    return int(said.value.status)
-
-
-def settle(page: Page) -> None:
-    """Return when every panel that a page fetches for itself has come."""
-    page.wait_for_function(
-        "() => !document.querySelector('.htmx-request') && [...document.querySelectorAll('[hx-trigger=load]')]"
-        ".every(panel => !panel.querySelector(`a[href=\"${panel.getAttribute('hx-get')}\"]`))"
-    )
 
 
 def full(cast: Cast) -> dict[str, Any]:
