@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -103,3 +103,16 @@ def settle(page: Page) -> None:
         " && [...document.querySelectorAll('[hx-trigger=load]')]"
         ".every(panel => !panel.querySelector(`a[href=\"${panel.getAttribute('hx-get')}\"]`))"
     )
+
+
+def paint(page: Page, theme: Literal["light", "dark"]) -> None:
+    """Change the theme at once: on the way from one to the other colours are none that anybody chose."""
+    page.evaluate(
+        """() => {
+            const still = new CSSStyleSheet();
+            still.replaceSync("*, *::before, *::after { transition: none !important; animation: none !important }");
+            document.adoptedStyleSheets = [still];
+        }"""
+    )
+    page.emulate_media(color_scheme=theme)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
@@ -35,7 +35,7 @@ from . import chromium
 FROZEN_AT = "2027-01-13T10:20:00-07:00"
 SHOTS = ROOT / ".dev" / "shots"
 PICTURES = ROOT / "docs" / "pictures"
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # Taller pages are cut: what matters of a long list is how it begins.
 TALLEST = 4000
 # What founds the two clinics: a module, with its arguments, run with the demo's variables.
@@ -307,7 +307,7 @@ class Camera:
                     say(f"\n  {shot.page} {shot.state} {width}: {str(error).splitlines()[0]}")
             _settle(page)
             for theme in THEMES:
-                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # the literal of playwright's stub
+                chromium.paint(page, theme)
                 name = f"{shot.page}-{who}-{shot.state}-{width}-{theme}.png"
                 self._write(page, self.folder / name, {"width": width, "height": height})
         page.close()
@@ -332,9 +332,10 @@ def _settle(page: Page) -> None:
                 const text = texts.currentNode;
                 text.data = text.data.replace(ids, id => id.replace(/[0-9a-f]/g, '0'));
             }
+            for (const secret of document.querySelectorAll('img.qr, [aria-labelledby=secret-label]'))
+                secret.style.visibility = 'hidden';
         }"""
     )
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def _progress(done: int, all_of_them: int, words: str) -> None:

@@ -34,27 +34,16 @@ ROUNDS: tuple[tuple[int, Literal["light", "dark"], tuple[str, ...]], ...] = (
 
 
 def faults_of(page: Page, name: str) -> list[str]:
-    """Return what axe finds on the page as it is, at both widths and in both themes."""
+    """Return what axe finds on the page as it is, at both widths and in both themes, and whether it is too wide."""
     found = []
     for width, theme, rules in ROUNDS:
         page.set_viewport_size({"width": width, "height": chromium.WIDTHS[width]})
-        _paint(page, theme)
+        chromium.paint(page, theme)
+        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+            found.append(f"{name} {width}: the page is {wide} px wide and scrolls sideways")
         faults = chromium.axe(page, leave_out=(CALENDAR,), only=rules)
         found += [f"{name} {width} {theme}: {fault}" for fault in faults]
     return found
-
-
-def _paint(page: Page, theme: Literal["light", "dark"]) -> None:
-    """Change the theme at once: on the way from one to the other colours are none that anybody chose."""
-    page.evaluate(
-        """() => {
-            const still = new CSSStyleSheet();
-            still.replaceSync("*, *::before, *::after { transition: none !important; animation: none !important }");
-            document.adoptedStyleSheets = [still];
-        }"""
-    )
-    page.emulate_media(color_scheme=theme)
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def look_at(context: BrowserContext, key: str, records: dict[str, Any], *, refused: bool = False) -> list[str]:
