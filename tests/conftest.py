@@ -24,6 +24,12 @@ from . import factories
 from .cast import Cast, make_cast
 
 
+# Whitenoise would list every file anew for each test client, which took longer than the requests. What production does
+# with collected files is tested in tests/clinic/test_compose.py.
+django_settings.WHITENOISE_AUTOREFRESH = True
+django_settings.WHITENOISE_MAX_AGE = 600
+
+
 def _become(role: str | None) -> None:
     connection.settings_dict["OPTIONS"]["assume_role"] = role
     connection.close()
