@@ -4,10 +4,12 @@ Every function takes the zone it works in. Arithmetic on wall-clock time happens
 10:00 stays 10:00 across a clock change.
 """
 
+import functools
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils import formats
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 
@@ -62,6 +64,12 @@ def zone_text(moment: datetime, tz: ZoneInfo) -> str:
 
 def day_text(day: date) -> str:
     """Return a day with its weekday, like "Tue 14 Dec 2026"."""
+    return _day_text(day, get_language())
+
+
+@functools.lru_cache(maxsize=1024)
+def _day_text(day: date, language: str | None) -> str:
+    # A list of openings names each of its few days a hundred times.
     return formats.date_format(day, "D j M Y")
 
 
