@@ -28,7 +28,7 @@ from patients.actions.contacts import Details
 from patients.actions.patients import Identity
 from patients.actions.preferences import Answer
 from patients.models import Contact, ContactPreference, LifeState, Patient, Referral
-from sessions.actions import reminderplans, reminders, visits, visittypes
+from sessions.actions import attendance, reminderplans, reminders, visits, visittypes, wishes
 from sessions.models import Appointment, ChangeRequest, ReminderPlanItem, VisitType
 
 DENVER, PHOENIX = "Denver", "Phoenix"
@@ -336,17 +336,17 @@ def _happen(story: Story, visit: Appointment, *, then: Callable[[datetime], None
     if fate < 11:
         story.later(
             visit.starts_at + timedelta(minutes=25),
-            lambda at: _try(visits.mark_no_show, by=desk, appointment=visit, now=at),
+            lambda at: _try(attendance.mark_no_show, by=desk, appointment=visit, now=at),
         )
         return
     if fate < 60:
         story.later(visit.starts_at - timedelta(hours=20), lambda at: _confirm(visit, desk, at))
     arrives = visit.starts_at - timedelta(minutes=story.dice.randrange(1, 14))
-    story.later(arrives, lambda at: _try(visits.check_in, by=desk, appointment=visit, now=at))
+    story.later(arrives, lambda at: _try(attendance.check_in, by=desk, appointment=visit, now=at))
     clinician = visit.clinician
     began = visit.starts_at + timedelta(minutes=story.dice.randrange(0, 6))
-    story.later(began, lambda at: _try(visits.start, by=clinician, appointment=visit, now=at))
-    story.later(visit.ends_at, lambda at: _try(visits.finish, by=clinician, appointment=visit, now=at))
+    story.later(began, lambda at: _try(attendance.start, by=clinician, appointment=visit, now=at))
+    story.later(visit.ends_at, lambda at: _try(attendance.finish, by=clinician, appointment=visit, now=at))
     if then is not None:
         story.later(visit.ends_at + timedelta(minutes=20), then)
 
@@ -361,7 +361,7 @@ def _try(act: Callable[..., object], **arguments: object) -> None:
 
 def _confirm(visit: Appointment, desk: User, at: datetime) -> None:
     visit.refresh_from_db()
-    _try(visits.confirm, by=desk, appointment=visit, seen_version=visit.version, now=at)
+    _try(attendance.confirm, by=desk, appointment=visit, seen_version=visit.version, now=at)
 
 
 def _cancel(story: Story, visit: Appointment, desk: User, at: datetime) -> None:
@@ -583,13 +583,13 @@ def _walk_in(story: Story, visit: Appointment) -> None:
     """Come, be seen, go: nothing happens on the way."""
     desk = story.people["felix"]
     story.later(
-        visit.starts_at - timedelta(minutes=6), lambda at: _try(visits.check_in, by=desk, appointment=visit, now=at)
+        visit.starts_at - timedelta(minutes=6), lambda at: _try(attendance.check_in, by=desk, appointment=visit, now=at)
     )
     story.later(
         visit.starts_at + timedelta(minutes=2),
-        lambda at: _try(visits.start, by=visit.clinician, appointment=visit, now=at),
+        lambda at: _try(attendance.start, by=visit.clinician, appointment=visit, now=at),
     )
-    story.later(visit.ends_at, lambda at: _try(visits.finish, by=visit.clinician, appointment=visit, now=at))
+    story.later(visit.ends_at, lambda at: _try(attendance.finish, by=visit.clinician, appointment=visit, now=at))
 
 
 def _upcoming(story: Story, patient: Patient, at: datetime) -> None:
@@ -667,11 +667,11 @@ def _what_went_wrong(story: Story) -> None:
     coming = Appointment.objects.filter(patient=pat, starts_at__gt=now + timedelta(days=2)).select_related("location", "visit_type", "patient").order_by("starts_at")  # fmt: skip
     if (first := coming.first()) is not None and pat.portal_user is not None:
         try:
-            wish = visits.ask_change(
+            wish = wishes.ask_change(
                 by=pat.portal_user, appointment=first, wish=ChangeRequest.Wish.CHANGE,
                 message="Could it be the evening of the same day, after eight?", now=now - timedelta(hours=26),
             )  # fmt: skip
-            visits.answer_change_request(
+            wishes.answer_change_request(
                 by=people["frida"], change_request=wish, now=now - timedelta(hours=22),
                 answer="We close at seven, so an evening is not possible. Mornings from eight on are free that week.",
             )  # fmt: skip
@@ -679,7 +679,7 @@ def _what_went_wrong(story: Story) -> None:
             pass
     if (later := coming.last()) is not None and pat.portal_user is not None:
         _try(
-            visits.ask_change, by=pat.portal_user, appointment=later, wish=ChangeRequest.Wish.CHANGE,
+            wishes.ask_change, by=pat.portal_user, appointment=later, wish=ChangeRequest.Wish.CHANGE,
             message="A day earlier would suit me better, if you can.", now=now - timedelta(hours=2),
         )  # fmt: skip
 

@@ -230,7 +230,7 @@ def _liven() -> None:
     from clinic.errors import Refused
     from clinic.models import Location, Room, User
     from patients.models import LifeState, Patient
-    from sessions.actions import visits
+    from sessions.actions import attendance, visits
     from sessions.models import Appointment, VisitType
 
     now = datetime.fromisoformat(FROZEN_AT)
@@ -249,7 +249,7 @@ def _liven() -> None:
     coming = Appointment.objects.filter(location=denver, starts_at__gt=now, status__in=Appointment.OPEN)
     for visit in coming.order_by("starts_at")[:1]:
         with contextlib.suppress(Refused):
-            visits.check_in(by=frida, appointment=visit, now=now - timedelta(minutes=4))
+            attendance.check_in(by=frida, appointment=visit, now=now - timedelta(minutes=4))
 
 
 def _still_sessions() -> None:

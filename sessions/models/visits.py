@@ -33,6 +33,12 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
         """Visits that begin in a stretch of time. By start alone, so that a btree serves it."""
         return self.filter(starts_at__gte=start, starts_at__lt=end)
 
+    def locked(self) -> "AppointmentQuerySet":
+        """The same visits as they are now, locked for whoever changes them, with what sentences about them need."""
+        return self.select_for_update(no_key=True, of=("self",)).select_related(
+            "location", "visit_type", "clinician", "room", "patient"
+        )
+
     def with_called(self) -> "AppointmentQuerySet":
         """The same visits with ``called``, what to call their patient: ``Patient.called`` for rows that are not objects."""
         return self.annotate(called=Coalesce(NullIf(F("patient__chosen_name"), Value("")), F("patient__given_name")))

@@ -20,7 +20,7 @@ from patients.access import my_patient
 from patients.models import Patient
 from sessions import ical
 from sessions.access import get_my_appointment_or_404
-from sessions.actions import visits
+from sessions.actions import wishes
 from sessions.forms.visits import AskChangeForm
 from sessions.models import Appointment, ChangeRequest
 
@@ -180,7 +180,7 @@ def ask_change(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRespons
     form = AskChangeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            visits.ask_change(
+            wishes.ask_change(
                 by=request.user, appointment=visit, wish=ChangeRequest.Wish(form.cleaned_data["wish"]),
                 message=form.cleaned_data["message"], now=request.now,
             )  # fmt: skip

@@ -25,7 +25,8 @@ from patients.access import get_patient_or_404, get_referral_or_404
 from patients.models import Patient, Referral
 from sessions import availability, timetable
 from sessions.access import get_appointment_or_404, get_change_request_or_404
-from sessions.actions import recalls, visits
+from sessions.actions import attendance, recalls, visits, wishes
+from sessions.actions.holds import SlotTaken
 from sessions.availability import Opening
 from sessions.forms.visits import (
     AnswerChangeRequestForm,
@@ -182,7 +183,7 @@ def _week_label(week: date) -> str:
 
 def _alternatives(refusal: Refused, choices: Choices, tz: Any) -> list[dict[str, str]]:
     """Return the one-tap buttons that a taken slot brings along."""
-    if not isinstance(refusal, visits.SlotTaken):
+    if not isinstance(refusal, SlotTaken):
         return []
     return [
         {
@@ -547,7 +548,7 @@ def confirm_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Htt
     form = SeenVersionForm(request.POST)
     seen = form.cleaned_data["version"] if form.is_valid() else 0
     return _do(
-        request, appointment_id, Permission.APPOINTMENT_BOOK, functools.partial(visits.confirm, seen_version=seen),
+        request, appointment_id, Permission.APPOINTMENT_BOOK, functools.partial(attendance.confirm, seen_version=seen),
         _("%(name)s’s visit is confirmed."),
     )  # fmt: skip
 
@@ -556,7 +557,7 @@ def confirm_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Htt
 def check_in(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """The patient is here."""
     return _do(
-        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, visits.check_in, _("%(name)s is checked in."),
+        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, attendance.check_in, _("%(name)s is checked in."),
         undo="sessions:undo_check_in",
     )  # fmt: skip
 
@@ -565,7 +566,7 @@ def check_in(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
 def undo_check_in(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """The check-in was a slip."""
     return _do(
-        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, visits.undo_check_in,
+        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, attendance.undo_check_in,
         _("The check-in of %(name)s is taken back."),
     )  # fmt: skip
 
@@ -573,28 +574,28 @@ def undo_check_in(request: StaffRequest, appointment_id: uuid.UUID) -> HttpRespo
 @staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
 def start_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """The patient is in the room."""
-    return _do(request, appointment_id, Permission.APPOINTMENT_CONDUCT, visits.start, _("%(name)s is in the room."))
+    return _do(request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.start, _("%(name)s is in the room."))
 
 
 @staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
 def finish_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """The visit is done."""
     return _do(
-        request, appointment_id, Permission.APPOINTMENT_CONDUCT, visits.finish, _("The visit of %(name)s is done.")
+        request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.finish, _("The visit of %(name)s is done.")
     )
 
 
 @staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
 def mark_left(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """The patient left before the end."""
-    return _do(request, appointment_id, Permission.APPOINTMENT_CONDUCT, visits.mark_left, _("%(name)s has left."))
+    return _do(request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.mark_left, _("%(name)s has left."))
 
 
 @staff_view(Permission.APPOINTMENT_CHECK_IN, methods=POST)
 def mark_no_show(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """The patient did not come."""
     return _do(
-        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, visits.mark_no_show,
+        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, attendance.mark_no_show,
         _("Noted: %(name)s did not come. The room and the time are free again."),
     )  # fmt: skip
 
@@ -606,7 +607,7 @@ def undo_no_show(request: StaffRequest, appointment_id: uuid.UUID) -> HttpRespon
     form = UndoNoShowForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            visits.undo_no_show(
+            attendance.undo_no_show(
                 by=request.user, appointment=visit, because=form.cleaned_data["because"], now=request.now
             )
         except Refused as refusal:
@@ -627,7 +628,7 @@ def answer_change_request(request: StaffRequest, change_request_id: uuid.UUID) -
     form = AnswerChangeRequestForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            visits.answer_change_request(
+            wishes.answer_change_request(
                 by=request.user, change_request=wish, answer=form.cleaned_data["answer"], now=request.now
             )
         except Refused as refusal:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from clinic.models import OutboundMessage
-from sessions.actions import visits
+from sessions.actions import holds
 from sessions.models import Appointment, Reminder, ResourceHold
 from tests import factories as make
 from tests.cast import make_cast
@@ -31,7 +31,7 @@ def deadlocks() -> int:
 )
 def test_one_slot(clients: int, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # A slow machine may keep somebody waiting; a deadlock, which is what is looked for, is counted by the server.
-    monkeypatch.setattr(visits, "LOCK_WAIT", "60s")
+    monkeypatch.setattr(holds, "LOCK_WAIT", "60s")
     before = deadlocks()
     cast = make_cast()
     people = [make.make_patient(cast.denver, f"Runner{n}") for n in range(clients)]
@@ -64,7 +64,7 @@ def test_one_slot(clients: int, rounds: int, monkeypatch: pytest.MonkeyPatch) ->
 
     for turn in answers:
         booked = [one for one in turn if isinstance(one, Appointment)]
-        refused = [one for one in turn if isinstance(one, visits.SlotTaken)]
+        refused = [one for one in turn if isinstance(one, holds.SlotTaken)]
         assert (len(booked), len(refused)) == (1, clients - 1), turn
         assert all(len(one.alternatives) == 3 for one in refused)
     assert Appointment.objects.count() == rounds

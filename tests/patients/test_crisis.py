@@ -12,7 +12,7 @@ from clinic.models import OutboundMessage, Role, WorkItem
 from patients import crisis
 from patients.actions import referrals
 from patients.models import Referral
-from sessions.actions import visits
+from sessions.actions import wishes
 from sessions.models import ChangeRequest
 from tests import factories as make
 from tests.cast import Cast
@@ -161,7 +161,7 @@ class TestWish:
 
     def test_without_a_team_the_prescribers_are_told(self, cast: Cast, now: datetime) -> None:
         visit = make.make_appointment(cast.quinn, cast.intake, cast.dana, now + timedelta(days=7))
-        visits.ask_change(
+        wishes.ask_change(
             by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message=ALARMING, now=now
         )
         owners = {item.owner for item in WorkItem.objects.filter(kind=Kind.CRISIS_WORDS)}

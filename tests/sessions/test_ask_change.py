@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from clinic.models import AuditEvent, Role, WorkItem
-from sessions.actions import visits
+from sessions.actions import visits, wishes
 from sessions.models import Appointment, ChangeRequest
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -28,7 +28,7 @@ def ask(cast: Cast, visit: Appointment, **changes: Any) -> ChangeRequest:
     values: dict[str, Any] = {
         "by": cast.quinn_user, "appointment": visit, "wish": CHANGE, "message": "Fridays", "now": make.NOON
     }  # fmt: skip
-    return visits.ask_change(**{**values, **changes})
+    return wishes.ask_change(**{**values, **changes})
 
 
 class TestAction:
@@ -55,12 +55,12 @@ class TestAction:
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
         ask(cast, visit)
-        with pytest.raises(visits.AlreadyAsked, match="there is nothing more to do"):
+        with pytest.raises(wishes.AlreadyAsked, match="there is nothing more to do"):
             ask(cast, visit)
         assert (ChangeRequest.objects.count(), WorkItem.objects.count()) == (1, 1)
 
     def test_again_after_an_answer(self, cast: Cast, visit: Appointment) -> None:
-        visits.answer_change_request(by=cast.frida, change_request=ask(cast, visit), answer="No", now=make.NOON)
+        wishes.answer_change_request(by=cast.frida, change_request=ask(cast, visit), answer="No", now=make.NOON)
         assert ask(cast, visit).is_open
         assert WorkItem.objects.open().count() == 1
 
@@ -69,13 +69,13 @@ class TestAction:
         if not late:
             assert ask(cast, visit, now=now).is_open
             return
-        with pytest.raises(visits.TooLate, match=r"in less than 24 hours, so please phone us: \(303\) 555-0100"):
+        with pytest.raises(wishes.TooLate, match=r"in less than 24 hours, so please phone us: \(303\) 555-0100"):
             ask(cast, visit, now=now)
 
     def test_kinds_of_visit_that_are_changed_by_phone(self, cast: Cast, visit: Appointment) -> None:
         cast.intake.patient_may_request_change = False
         cast.intake.save()
-        with pytest.raises(visits.NotPossibleNow, match="Please phone us about this visit"):
+        with pytest.raises(wishes.NotChangedHere, match="Please phone us about this visit"):
             ask(cast, visit)
 
     def test_one_that_is_over(self, cast: Cast, visit: Appointment) -> None:
@@ -83,7 +83,7 @@ class TestAction:
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.CLINIC,
             reason=Appointment.CancelReason.OTHER, note="", seen_version=1, now=make.NOON,
         )  # fmt: skip
-        with pytest.raises(visits.NotPossibleNow, match="can no longer be changed here"):
+        with pytest.raises(wishes.NotChangedHere, match="can no longer be changed here"):
             ask(cast, visit)
 
     @pytest.mark.django_db(transaction=True)
@@ -105,7 +105,7 @@ class TestAction:
             thread.start()
         for thread in threads:
             thread.join(30)
-        assert results.count(visits.AlreadyAsked) == 5
+        assert results.count(wishes.AlreadyAsked) == 5
         assert (ChangeRequest.objects.count(), WorkItem.objects.count()) == (1, 1)
 
 

@@ -22,7 +22,7 @@ from clinic.models import (
     WorkingHours,
 )
 from patients.models import LifeState, Referral
-from sessions.actions import visits
+from sessions.actions import holds, visits
 from sessions.models import Appointment, Block, Reminder, ResourceHold
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -170,12 +170,12 @@ class TestRefuses:
 class TestTaken:
     """The same clinician, room or patient twice: refused with the three nearest, and nothing is left behind."""
 
-    def taken(self, cast: Cast, **changes: Any) -> visits.SlotTaken:
+    def taken(self, cast: Cast, **changes: Any) -> holds.SlotTaken:
         book(cast)
-        holds = ResourceHold.objects.count()
-        with pytest.raises(visits.SlotTaken) as caught:
+        before = ResourceHold.objects.count()
+        with pytest.raises(holds.SlotTaken) as caught:
             book(cast, **changes)
-        assert (Appointment.objects.count(), ResourceHold.objects.count()) == (1, holds)
+        assert (Appointment.objects.count(), ResourceHold.objects.count()) == (1, before)
         return caught.value
 
     def test_the_clinician(self, cast: Cast) -> None:
@@ -233,7 +233,7 @@ class TestAtOnce:
     def test_twenty_on_one_slot(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """D24: one booking, nineteen sentences with three alternatives, no deadlock, no orphan hold, no second letter."""
         # On a loaded machine twenty may queue for longer than a clerk should; who waits too long has a test of its own.
-        monkeypatch.setattr(visits, "LOCK_WAIT", "60s")
+        monkeypatch.setattr(holds, "LOCK_WAIT", "60s")
         cast = make_cast()
         people = [make.make_patient(cast.denver, f"Runner{n}") for n in range(20)]
         for patient in people:
@@ -253,7 +253,7 @@ class TestAtOnce:
         for thread in threads:
             thread.join(30)
         booked = [r for r in results if isinstance(r, Appointment)]
-        refused = [r for r in results if isinstance(r, visits.SlotTaken)]
+        refused = [r for r in results if isinstance(r, holds.SlotTaken)]
         assert (len(booked), len(refused)) == (1, 19), results
         assert {str(r) for r in refused} == {"Dana Deng is taken at that time."}
         assert {len(r.alternatives) for r in refused} == {3}
@@ -280,7 +280,7 @@ class TestAtOnce:
                         by=cast.frida, appointment=visit, clinician=clinician, room=room, starts_at=at(clock_time),
                         seen_version=visit.version, now=make.NOON,
                     )  # fmt: skip
-                except visits.SlotTaken:
+                except holds.SlotTaken:
                     pass
                 except Exception as problem:
                     problems.append(problem)  # noqa: B023
@@ -298,7 +298,7 @@ class TestAtOnce:
 
     def test_waiting_too_long_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
         cast = make_cast()
-        monkeypatch.setattr(visits, "LOCK_WAIT", "200ms")
+        monkeypatch.setattr(holds, "LOCK_WAIT", "200ms")
         holding, done = threading.Event(), threading.Event()
 
         def hold() -> None:
@@ -313,7 +313,7 @@ class TestAtOnce:
         thread.start()
         holding.wait(10)
         try:
-            with pytest.raises(visits.Busy, match="try again in a moment"):
+            with pytest.raises(holds.Busy, match="try again in a moment"):
                 book(cast)
         finally:
             done.set()

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from clinic.models import AuditEvent, OutboundMessage, WorkItem
 from patients.models import Referral
-from sessions.actions import visits
+from sessions.actions import attendance, visits, wishes
 from sessions.models import Appointment, ChangeRequest, Reminder, ResourceHold
 from tests import factories as make
 from tests.cast import Cast
@@ -71,7 +71,7 @@ class TestAction:
         assert not OutboundMessage.objects.filter(kind="visit_cancelled").exists()
 
     def test_settles_the_patient_s_wish(self, cast: Cast, visit: Appointment) -> None:
-        wish = visits.ask_change(
+        wish = wishes.ask_change(
             by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CANCEL, message="", now=at("08:00", 12)
         )
         cancel(cast, visit)
@@ -86,12 +86,12 @@ class TestAction:
         assert OutboundMessage.objects.filter(kind="visit_cancelled").count() == 1
 
     def test_somebody_who_is_here(self, cast: Cast, visit: Appointment) -> None:
-        here = visits.check_in(by=cast.frida, appointment=visit, now=TEN)
+        here = attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
         with pytest.raises(visits.NotPossibleNow, match="its state is “Here”"):
             cancel(cast, here)
 
     def test_a_visit_that_changed_meanwhile(self, cast: Cast, visit: Appointment) -> None:
-        visits.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
+        attendance.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
         with pytest.raises(visits.ChangedMeanwhile, match="Confirmed"):
             cancel(cast, visit, seen_version=1)
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from sessions.actions import visits
+from sessions.actions import visits, wishes
 from sessions.models import Appointment, ChangeRequest
 from tests import factories as make
 from tests.cast import Cast
@@ -62,11 +62,11 @@ class TestHome:
 
     def test_an_answer_is_to_do(self, cast: Cast, quinn: Client) -> None:
         visit = book(cast, starts_at=at("10:00", 20))
-        wish = visits.ask_change(
+        wish = wishes.ask_change(
             by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="", now=make.NOON
         )
         assert "Nothing to do." in text_of(quinn.get("/portal/"))
-        visits.answer_change_request(by=cast.frida, change_request=wish, answer="Fridays are full.", now=make.NOON)
+        wishes.answer_change_request(by=cast.frida, change_request=wish, answer="Fridays are full.", now=make.NOON)
         page = text_of(quinn.get("/portal/"))
         assert "Read our answer about your visit on Wed 20 Jan 2027" in page
         assert "Fridays are full." in page
@@ -109,14 +109,14 @@ class TestVisit:
         visit = book(cast, starts_at=at("10:00", 20))
         url = reverse("sessions:portal_visit", args=[visit.pk])
         assert "Ask to change or cancel" in text_of(quinn.get(url))
-        wish = visits.ask_change(
+        wish = wishes.ask_change(
             by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CANCEL, message="<i>x</i>", now=make.NOON
         )
         page = text_of(quinn.get(url))
         assert "You asked: cancel the visit" in page
         assert "&lt;i&gt;x&lt;/i&gt;" in page
         assert "Ask to change or cancel" not in page
-        visits.answer_change_request(by=cast.frida, change_request=wish, answer="Please phone.", now=make.NOON)
+        wishes.answer_change_request(by=cast.frida, change_request=wish, answer="Please phone.", now=make.NOON)
         assert "Our answer: Please phone." in text_of(quinn.get(url))
 
     def test_too_late_to_ask_says_to_phone(self, cast: Cast, quinn: Client) -> None:

@@ -12,7 +12,7 @@ from clinic.actions import hours, people, worklist
 from clinic.models import Membership, Role, Room, TimeOff, WorkingHours, WorkItem
 from patients.actions import patients
 from patients.models import LifeState
-from sessions.actions import recalls, visits
+from sessions.actions import attendance, recalls, visits
 from sessions.models import Appointment
 from sessions.tasks import look_after_visits
 from tests import factories as make
@@ -160,7 +160,7 @@ class TestAskTheEnd:
         assert self.ask(cast, at("00:01", 15)) == 1
         assert self.ask(cast, at("00:06", 15)) == 0
         assert len(waiting(visit, Kind.UNSETTLED_VISIT)) == 1
-        visits.mark_no_show(by=cast.frida, appointment=visit, now=at("09:00", 15))
+        attendance.mark_no_show(by=cast.frida, appointment=visit, now=at("09:00", 15))
         self.ask(cast, at("09:05", 15))
         assert waiting(visit, Kind.UNSETTLED_VISIT) == []
 
@@ -173,7 +173,7 @@ class TestAskTheEnd:
 
     def test_a_visit_that_has_its_end_is_not(self, cast: Cast) -> None:
         visit = book(cast)
-        for act in (visits.check_in, visits.start, visits.finish):
+        for act in (attendance.check_in, attendance.start, attendance.finish):
             act(by=cast.frida, appointment=visit, now=TEN)
         assert self.ask(cast, at("08:00", 15)) == 0
 

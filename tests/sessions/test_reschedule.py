@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from clinic import localtime
 from clinic.models import AuditEvent, OutboundMessage, Role, User, WorkItem
-from sessions.actions import visits
+from sessions.actions import attendance, holds, visits, wishes
 from sessions.forms.visits import Slot
 from sessions.models import Appointment, Block, ChangeRequest, Reminder, ResourceHold
 from tests import factories as make
@@ -69,12 +69,12 @@ class TestAction:
         assert move(cast, visit, starts_at=at("10:15")).starts_at == at("10:15")
 
     def test_a_confirmation_was_for_the_old_time(self, cast: Cast, visit: Appointment) -> None:
-        confirmed = visits.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
+        confirmed = attendance.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
         moved = move(cast, confirmed)
         assert (moved.status, moved.confirmed_at) == ("booked", None)
 
     def test_another_room_at_the_same_time_is_no_news_for_the_patient(self, cast: Cast, visit: Appointment) -> None:
-        confirmed = visits.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
+        confirmed = attendance.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
         moved = move(cast, confirmed, room=cast.second_room, starts_at=TEN)
         assert (moved.room, moved.schedule_version, moved.status) == (cast.second_room, 1, "confirmed")
         assert not OutboundMessage.objects.filter(kind="visit_moved").exists()
@@ -87,7 +87,7 @@ class TestAction:
         assert localtime.moment_text(moved.starts_at, tz) == "Mon 15 Mar 2027 10:00 MDT"
 
     def test_it_settles_the_patient_s_wish(self, cast: Cast, visit: Appointment) -> None:
-        wish = visits.ask_change(
+        wish = wishes.ask_change(
             by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="", now=at("08:00", 12)
         )
         move(cast, visit)
@@ -103,7 +103,7 @@ class TestAction:
 
     def test_taken_keeps_the_old_time(self, cast: Cast, visit: Appointment) -> None:
         book(cast, cast.pat, starts_at=FRIDAY)
-        with pytest.raises(visits.SlotTaken) as caught:
+        with pytest.raises(holds.SlotTaken) as caught:
             move(cast, visit)
         assert len(caught.value.alternatives) == 3
         visit.refresh_from_db()
@@ -115,7 +115,7 @@ class TestAction:
     ) -> None:
         book(cast, cast.pat, starts_at=FRIDAY)
         monkeypatch.setattr(visits, "_guard_place", lambda **_: None)
-        with pytest.raises(visits.SlotTaken):
+        with pytest.raises(holds.SlotTaken):
             move(cast, visit)
         assert ResourceHold.objects.filter(appointment=visit, is_live=True, during__contains=TEN).count() == 3
         assert Reminder.objects.filter(appointment=visit, schedule_version=2).count() == 0
@@ -125,7 +125,7 @@ class TestAction:
             move(cast, visit, starts_at=TEN)
 
     def test_one_that_is_over(self, cast: Cast, visit: Appointment) -> None:
-        visits.check_in(by=cast.frida, appointment=visit, now=TEN)
+        attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
         visit.refresh_from_db()
         with pytest.raises(visits.NotPossibleNow, match="cannot be moved any more: its state is “Here”"):
             move(cast, visit)

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from clinic.models import WorkItem
 from patients.models import ContactPreference, LifeState, Referral
-from sessions.actions import visits
+from sessions.actions import attendance, visits, wishes
 from sessions.models import Appointment, ChangeRequest
 from tests import factories as make
 from tests.cast import Cast
@@ -32,7 +32,7 @@ class TestConfirm:
         visit = book(cast)
         move(cast, visit, at("14:00", 15))
         with pytest.raises(visits.ChangedMeanwhile, match="It is now: Fri 15 Jan 2027 14:00 MST"):
-            visits.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
+            attendance.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
         visit.refresh_from_db()
         assert visit.confirmed_at is None
 
@@ -83,7 +83,7 @@ class TestMissed:
     def test_somebody_is_asked_to_call_the_same_day(self, cast: Cast) -> None:
         visit = book(cast)
         now = TEN + timedelta(minutes=20)
-        visits.mark_no_show(by=cast.frida, appointment=visit, now=now)
+        attendance.mark_no_show(by=cast.frida, appointment=visit, now=now)
         item = WorkItem.objects.open().get(kind=Kind.CALL_PATIENT, subject_id=visit.pk)
         assert (item.patient_id, item.owner_role, item.due_at) == (
             cast.quinn.pk, "front_desk", now + timedelta(hours=2),
@@ -92,8 +92,8 @@ class TestMissed:
     def test_not_when_they_came_after_all(self, cast: Cast) -> None:
         visit = book(cast)
         now = TEN + timedelta(minutes=20)
-        visits.mark_no_show(by=cast.frida, appointment=visit, now=now)
-        visits.undo_no_show(by=cast.frida, appointment=visit, because="In the other room.", now=now)
+        attendance.mark_no_show(by=cast.frida, appointment=visit, now=now)
+        attendance.undo_no_show(by=cast.frida, appointment=visit, because="In the other room.", now=now)
         assert not WorkItem.objects.open().filter(kind=Kind.CALL_PATIENT).exists()
 
 
@@ -120,7 +120,7 @@ class TestCallInTime:
     def test_a_wish_on_friday_about_monday_is_answered_before_monday(self, cast: Cast) -> None:
         visit = book(cast, starts_at=at("09:00", 18))
         friday = at("16:30", 15)
-        visits.ask_change(by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CANCEL, message="", now=friday)
+        wishes.ask_change(by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CANCEL, message="", now=friday)
         assert WorkItem.objects.get(kind=Kind.CHANGE_REQUEST).due_at == at("05:00", 18)
 
 
@@ -131,7 +131,7 @@ class TestTheDead:
             life_state=LifeState.DECEASED, portal_user=None, portal_since=None
         )
         with pytest.raises(visits.NotInCare, match="Make sure who is before you"):
-            visits.check_in(by=cast.frida, appointment=visit, now=TEN)
+            attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
 
     def test_nobody_is_told_to_phone_them(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
         visit = book(cast)

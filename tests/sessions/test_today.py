@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from clinic.actions import worklist
 from clinic.models import AuditEvent, Role, WorkItem
-from sessions.actions import visits
+from sessions.actions import wishes
 from sessions.models import Appointment, ChangeRequest
 from tests import factories as make
 from tests.cast import Cast
@@ -106,7 +106,7 @@ def test_empty_teaches(desk: Client) -> None:
 
 def test_a_wish_is_on_the_card(cast: Cast, desk: Client) -> None:
     visit = make.make_appointment(cast.quinn, cast.intake, cast.dana, at("16:00", 13))
-    visits.ask_change(
+    wishes.ask_change(
         by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="", now=at("09:00", 11)
     )
     assert "Asks to change" in desk.get("/today/").content.decode()

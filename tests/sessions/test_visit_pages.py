@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from clinic.models import AuditEvent, Role, WorkingHours, WorkItem
 from patients.models import Referral
-from sessions.actions import visits
+from sessions.actions import wishes
 from sessions.forms.visits import Slot
 from sessions.models import Appointment, ChangeRequest, VisitType
 from tests import factories as make
@@ -153,7 +153,7 @@ class TestAppointmentPage:
 
     def test_the_patient_s_wish_is_loud(self, cast: Cast, desk: Client) -> None:
         visit = book(cast, starts_at=at("10:00", 20))
-        visits.ask_change(
+        wishes.ask_change(
             by=cast.quinn_user,
             appointment=visit,
             wish=ChangeRequest.Wish.CHANGE,
@@ -254,7 +254,7 @@ class TestAnswerChangeRequest:
     @pytest.fixture
     def wish(self, cast: Cast) -> ChangeRequest:
         visit = book(cast, starts_at=at("10:00", 20))
-        return visits.ask_change(
+        return wishes.ask_change(
             by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="Fridays", now=make.NOON
         )
 

@@ -8,7 +8,7 @@ import pytest
 
 from clinic.errors import Refused
 from clinic.models import AuditEvent, Role
-from sessions.actions import visits
+from sessions.actions import attendance, holds, visits
 from sessions.models import Appointment, Reminder, ResourceHold
 from tests import factories as make
 from tests.cast import Cast
@@ -43,36 +43,36 @@ def live(visit: Appointment) -> int:
 
 class TestConfirm:
     def test_works(self, cast: Cast, visit: Appointment) -> None:
-        done = do(cast, visits.confirm, visit, make.NOON, seen_version=1)
+        done = do(cast, attendance.confirm, visit, make.NOON, seen_version=1)
         assert (done.status, done.confirmed_at) == (S.CONFIRMED, make.NOON)
         assert AuditEvent.objects.filter(verb="appointment.confirmed", subject_id=visit.pk).count() == 1
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.confirm, visit, seen_version=1)
-        said = refused(visits.NotPossibleNow, cast, visits.confirm, visit, seen_version=2)
+        do(cast, attendance.confirm, visit, seen_version=1)
+        said = refused(visits.NotPossibleNow, cast, attendance.confirm, visit, seen_version=2)
         assert said == "Only a planned visit can be confirmed. Quinn's is: confirmed."
 
 
 class TestCheckIn:
     @pytest.mark.parametrize("moment", ["00:01", "09:40", "12:00", "23:59"])
     def test_works_all_day(self, cast: Cast, visit: Appointment, moment: str) -> None:
-        done = do(cast, visits.check_in, visit, at(moment))
+        done = do(cast, attendance.check_in, visit, at(moment))
         assert (done.status, done.checked_in_at) == (S.CHECKED_IN, at(moment))
         assert live(visit) == 3
 
     @pytest.mark.parametrize("day", [13, 15])
     def test_another_day(self, cast: Cast, visit: Appointment, day: int) -> None:
-        said = refused(visits.NotToday, cast, visits.check_in, visit, now=at("10:00", day))
+        said = refused(attendance.NotToday, cast, attendance.check_in, visit, now=at("10:00", day))
         assert said.startswith("This visit is on Thu 14 Jan 2027, not today.")
 
     def test_the_day_is_the_location_s(self, cast: Cast) -> None:
         """23:30 in Denver is tomorrow in UTC and still today at the desk."""
         late = make.make_appointment(cast.quinn, cast.intake, cast.dana, at("22:00"))
-        assert do(cast, visits.check_in, late, at("23:30")).status == S.CHECKED_IN
+        assert do(cast, attendance.check_in, late, at("23:30")).status == S.CHECKED_IN
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.check_in, visit, at("09:42"))
-        said = refused(visits.NotPossibleNow, cast, visits.check_in, visit)
+        do(cast, attendance.check_in, visit, at("09:42"))
+        said = refused(visits.NotPossibleNow, cast, attendance.check_in, visit)
         assert said == "Quinn is checked in already, since 09:42."
 
     def test_a_cancelled_one(self, cast: Cast, visit: Appointment) -> None:
@@ -80,95 +80,97 @@ class TestCheckIn:
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.PATIENT,
             reason=Appointment.CancelReason.ILLNESS, note="", seen_version=1, now=make.NOON,
         )  # fmt: skip
-        assert "state is “cancelled”" in refused(visits.NotPossibleNow, cast, visits.check_in, visit)
+        assert "state is “cancelled”" in refused(visits.NotPossibleNow, cast, attendance.check_in, visit)
 
 
 class TestUndoCheckIn:
     @pytest.mark.parametrize("minutes", [0, 10])
     def test_within_ten_minutes(self, cast: Cast, visit: Appointment, minutes: int) -> None:
-        do(cast, visits.check_in, visit)
-        done = do(cast, visits.undo_check_in, visit, TEN + timedelta(minutes=minutes))
+        do(cast, attendance.check_in, visit)
+        done = do(cast, attendance.undo_check_in, visit, TEN + timedelta(minutes=minutes))
         assert (done.status, done.checked_in_at) == (S.BOOKED, None)
-        assert do(cast, visits.check_in, visit).status == S.CHECKED_IN
+        assert do(cast, attendance.check_in, visit).status == S.CHECKED_IN
 
     def test_a_confirmed_visit_stays_known_as_confirmed(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.confirm, visit, seen_version=1)
-        do(cast, visits.check_in, visit)
-        assert do(cast, visits.undo_check_in, visit).is_still_confirmed
+        do(cast, attendance.confirm, visit, seen_version=1)
+        do(cast, attendance.check_in, visit)
+        assert do(cast, attendance.undo_check_in, visit).is_still_confirmed
 
     def test_too_late(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.check_in, visit)
-        said = refused(visits.TooLate, cast, visits.undo_check_in, visit, now=TEN + timedelta(minutes=10, seconds=1))
+        do(cast, attendance.check_in, visit)
+        said = refused(
+            attendance.TooLate, cast, attendance.undo_check_in, visit, now=TEN + timedelta(minutes=10, seconds=1)
+        )
         assert said.startswith("A check-in can be taken back for ten minutes. If Quinn has gone")
 
     def test_nothing_to_undo(self, cast: Cast, visit: Appointment) -> None:
-        said = refused(visits.NotPossibleNow, cast, visits.undo_check_in, visit)
+        said = refused(visits.NotPossibleNow, cast, attendance.undo_check_in, visit)
         assert said == "There is no check-in to take back: Quinn's visit is “planned”."
 
 
 class TestInTheRoom:
     def test_start_finish(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.check_in, visit)
-        assert do(cast, visits.start, visit, at("10:05")).started_at == at("10:05")
-        done = do(cast, visits.finish, visit, at("11:10"))
+        do(cast, attendance.check_in, visit)
+        assert do(cast, attendance.start, visit, at("10:05")).started_at == at("10:05")
+        done = do(cast, attendance.finish, visit, at("11:10"))
         assert (done.status, done.finished_at) == (S.COMPLETED, at("11:10"))
 
     def test_start_needs_somebody_here(self, cast: Cast, visit: Appointment) -> None:
-        assert refused(visits.NotPossibleNow, cast, visits.start, visit).startswith("Check Quinn in first")
+        assert refused(visits.NotPossibleNow, cast, attendance.start, visit).startswith("Check Quinn in first")
 
     def test_finish_needs_a_start(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.check_in, visit)
-        said = refused(visits.NotPossibleNow, cast, visits.finish, visit)
+        do(cast, attendance.check_in, visit)
+        said = refused(visits.NotPossibleNow, cast, attendance.finish, visit)
         assert said == "Only a visit that is under way can be done. Quinn's is: here."
 
     @pytest.mark.parametrize("started", [True, False])
     def test_left(self, cast: Cast, visit: Appointment, started: bool) -> None:
-        do(cast, visits.check_in, visit)
+        do(cast, attendance.check_in, visit)
         if started:
-            do(cast, visits.start, visit)
-        assert do(cast, visits.mark_left, visit).status == S.LEFT
+            do(cast, attendance.start, visit)
+        assert do(cast, attendance.mark_left, visit).status == S.LEFT
 
     def test_nobody_can_leave_who_never_came(self, cast: Cast, visit: Appointment) -> None:
-        assert refused(visits.NotPossibleNow, cast, visits.mark_left, visit).startswith("Quinn cannot have left")
+        assert refused(visits.NotPossibleNow, cast, attendance.mark_left, visit).startswith("Quinn cannot have left")
 
 
 class TestMarkNoShow:
     def test_works_from_the_minute_on(self, cast: Cast, visit: Appointment) -> None:
-        done = do(cast, visits.mark_no_show, visit, at("10:15"))
+        done = do(cast, attendance.mark_no_show, visit, at("10:15"))
         assert (done.status, done.no_show_at) == (S.NO_SHOW, at("10:15"))
         assert live(visit) == 0
         assert not Reminder.objects.filter(appointment=visit, status="planned").exists()
         assert book(cast, cast.pat, now=TEN - timedelta(hours=2)).starts_at == TEN
 
     def test_too_early(self, cast: Cast, visit: Appointment) -> None:
-        said = refused(visits.TooEarly, cast, visits.mark_no_show, visit, now=at("10:14"))
+        said = refused(attendance.TooEarly, cast, attendance.mark_no_show, visit, now=at("10:14"))
         assert said == "It is too early to say that. Wait until Thu 14 Jan 2027 10:15 MST."
 
     def test_the_minutes_are_the_visit_type_s(self, cast: Cast, visit: Appointment) -> None:
         cast.intake.no_show_after_minutes = 20
         cast.intake.save()
-        refused(visits.TooEarly, cast, visits.mark_no_show, visit, now=at("10:19"))
+        refused(attendance.TooEarly, cast, attendance.mark_no_show, visit, now=at("10:19"))
 
     def test_somebody_who_came(self, cast: Cast, visit: Appointment) -> None:
-        do(cast, visits.check_in, visit)
+        do(cast, attendance.check_in, visit)
         assert "cannot be said of Quinn" in refused(
-            visits.NotPossibleNow, cast, visits.mark_no_show, visit, now=at("11:00")
+            visits.NotPossibleNow, cast, attendance.mark_no_show, visit, now=at("11:00")
         )
 
 
 class TestUndoNoShow:
     @pytest.fixture
     def missed(self, cast: Cast, visit: Appointment) -> Appointment:
-        return do(cast, visits.mark_no_show, visit, at("10:20"))
+        return do(cast, attendance.mark_no_show, visit, at("10:20"))
 
     def test_works_the_same_day(self, cast: Cast, missed: Appointment) -> None:
-        done = do(cast, visits.undo_no_show, missed, at("10:25"), because="Stuck in snow")
+        done = do(cast, attendance.undo_no_show, missed, at("10:25"), because="Stuck in snow")
         assert (done.status, done.no_show_at, done.no_show_undone_because) == (S.BOOKED, None, "Stuck in snow")
         assert live(missed) == 3
-        assert do(cast, visits.check_in, done, at("10:25")).status == S.CHECKED_IN
+        assert do(cast, attendance.check_in, done, at("10:25")).status == S.CHECKED_IN
 
     def test_another_day(self, cast: Cast, missed: Appointment) -> None:
-        said = refused(visits.TooLate, cast, visits.undo_no_show, missed, now=at("08:00", 15), because="x")
+        said = refused(attendance.TooLate, cast, attendance.undo_no_show, missed, now=at("08:00", 15), because="x")
         assert said.startswith("This can be taken back on the day itself only.")
 
     def test_when_the_room_was_given_away(self, cast: Cast, missed: Appointment) -> None:
@@ -176,9 +178,11 @@ class TestUndoNoShow:
         make.make_member(second, cast.denver, Role.PRESCRIBER)
         make.make_working_hours(second, cast.denver)
         book(cast, cast.pat, clinician=second, starts_at=at("10:30"), now=at("10:20"))
-        said = refused(visits.SlotTaken, cast, visits.undo_no_show, missed, now=at("10:25"), because="x")
+        said = refused(holds.SlotTaken, cast, attendance.undo_no_show, missed, now=at("10:25"), because="x")
         assert said.startswith("The room or the clinician has been given to somebody else meanwhile.")
         assert live(missed) == 0
 
     def test_nothing_to_undo(self, cast: Cast, visit: Appointment) -> None:
-        assert "nothing to take back" in refused(visits.NotPossibleNow, cast, visits.undo_no_show, visit, because="x")
+        assert "nothing to take back" in refused(
+            visits.NotPossibleNow, cast, attendance.undo_no_show, visit, because="x"
+        )

@@ -1,0 +1,212 @@
+"""Attendance: whether the patient will come, is here, is in the room, has gone, or did not come.
+
+Booking, moving and cancelling are in ``visits``. What is said here is said about the day of the visit, by the desk or by
+the clinician, and each slip can be taken back while nothing has been built on it.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from clinic import audit, localtime
+from clinic.actions import worklist
+from clinic.errors import Refused
+from clinic.models import Role, User, WorkItem
+from sessions.actions import holds, reminders, visits
+from sessions.models import Appointment, Reminder
+
+# Somebody who did not come is called within so many hours (domain.md 8.2: the same day).
+CALL_THE_MISSED_WITHIN = timedelta(hours=2)
+
+Status = Appointment.Status
+
+
+class NotToday(Refused):
+    """The visit is on another day."""
+
+
+class TooEarly(Refused):
+    """It may be said later."""
+
+
+class TooLate(Refused):
+    """It could have been said earlier."""
+
+
+def _become(
+    *, by: User, visit: Appointment, status: Appointment.Status, verb: audit.Verb, now: datetime, **changes: object
+) -> Appointment:
+    """Move a locked visit to a state its guard allowed, with the moments that belong to it."""
+    visit.status = status
+    visit.version += 1
+    for field, value in changes.items():
+        setattr(visit, field, value)
+    visit.save(update_fields=["status", "version", *changes])
+    audit.record(by, verb, visit, now=now)
+    return visit
+
+
+def _refuse_move(visit: Appointment, sentence: str) -> visits.NotPossibleNow:
+    return visits.NotPossibleNow(sentence % {"name": visit.patient.called, "state": visit.word.lower()})
+
+
+@transaction.atomic
+def confirm(*, by: User, appointment: Appointment, seen_version: int, now: datetime) -> Appointment:
+    """Return the visit, the patient having said that they will come.
+
+    Refuses any but a planned one, and one somebody changed since ``seen_version``: they said yes to the time that was
+    on the screen.
+    """
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    if visit.can_be_confirmed and visit.version != seen_version:
+        raise visits.ChangedMeanwhile(visit)
+    if not visit.can_be_confirmed:
+        raise _refuse_move(visit, _("Only a planned visit can be confirmed. %(name)s's is: %(state)s."))
+    return _become(
+        by=by, visit=visit, status=Status.CONFIRMED, verb=audit.Verb.APPOINTMENT_CONFIRMED, now=now, confirmed_at=now
+    )
+
+
+@transaction.atomic
+def check_in(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+    """Return the visit, the patient being here. Refuses another day than today, and a patient who is here already."""
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    tz = visit.location.tz
+    if visit.status == Status.CHECKED_IN and visit.checked_in_at is not None:
+        raise visits.NotPossibleNow(
+            _("%(name)s is checked in already, since %(time)s.")
+            % {"name": visit.patient.called, "time": localtime.clock_text(visit.checked_in_at, tz)}
+        )
+    if not visit.can_be_checked_in:
+        raise _refuse_move(visit, _("%(name)s cannot be checked in: the visit's state is “%(state)s”."))
+    if visit.patient.is_deceased:
+        raise visits.NotInCare(
+            _("%(name)s is recorded as deceased. Make sure who is before you; a manager corrects a death that was a mistake.")
+            % {"name": visit.patient.full_name}
+        )  # fmt: skip
+    if localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
+        raise NotToday(
+            _("This visit is on %(day)s, not today. Check in on the day itself, or move the visit first.")
+            % {"day": localtime.day_text(localtime.day_of(visit.starts_at, tz))}
+        )
+    return _become(
+        by=by, visit=visit, status=Status.CHECKED_IN, verb=audit.Verb.APPOINTMENT_CHECKED_IN, now=now, checked_in_at=now
+    )
+
+
+@transaction.atomic
+def undo_check_in(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+    """Return the visit, planned again: a slip of the finger. Refuses after ten minutes (domain.md 8.1)."""
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    if visit.status != Status.CHECKED_IN:
+        raise _refuse_move(visit, _("There is no check-in to take back: %(name)s's visit is “%(state)s”."))
+    if not visit.can_undo_check_in(now):
+        raise TooLate(
+            _("A check-in can be taken back for ten minutes. If %(name)s has gone, say “left” instead.")
+            % {"name": visit.patient.called}
+        )
+    return _become(
+        by=by,
+        visit=visit,
+        status=Status.BOOKED,
+        verb=audit.Verb.APPOINTMENT_CHECK_IN_UNDONE,
+        now=now,
+        checked_in_at=None,
+    )
+
+
+@transaction.atomic
+def start(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+    """Return the visit, the patient being in the room. Refuses a patient who is not here."""
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    if not visit.can_be_started:
+        raise _refuse_move(visit, _("Check %(name)s in first: the visit's state is “%(state)s”."))
+    return _become(
+        by=by, visit=visit, status=Status.IN_PROGRESS, verb=audit.Verb.APPOINTMENT_STARTED, now=now, started_at=now
+    )
+
+
+@transaction.atomic
+def finish(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+    """Return the visit, done. Refuses one that is not under way."""
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    if not visit.can_be_finished:
+        raise _refuse_move(visit, _("Only a visit that is under way can be done. %(name)s's is: %(state)s."))
+    return _become(
+        by=by, visit=visit, status=Status.COMPLETED, verb=audit.Verb.APPOINTMENT_COMPLETED, now=now, finished_at=now
+    )
+
+
+@transaction.atomic
+def mark_left(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+    """Return the visit, the patient having left before its end. Refuses a patient who is not here."""
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    if not visit.can_leave:
+        raise _refuse_move(visit, _("%(name)s cannot have left: the visit's state is “%(state)s”."))
+    return _become(by=by, visit=visit, status=Status.LEFT, verb=audit.Verb.APPOINTMENT_LEFT, now=now, finished_at=now)
+
+
+@transaction.atomic
+def mark_no_show(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+    """Return the visit, the patient not having come; room and people are free again, and the desk is asked to call.
+
+    Somebody who does not come may not be well: the call is due the same day (domain.md 8.2). Refuses before the visit
+    type's minutes after the start have passed, and a patient who came.
+    """
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    if not visit.may_become(Status.NO_SHOW):
+        raise _refuse_move(visit, _("“Did not come” cannot be said of %(name)s: the visit's state is “%(state)s”."))
+    if now < visit.no_show_from():
+        raise TooEarly(
+            _("It is too early to say that. Wait until %(time)s.")
+            % {"time": localtime.moment_text(visit.no_show_from(), visit.location.tz)}
+        )
+    holds.let_go(visit)
+    reminders.void(by=by, appointment=visit, reason=Reminder.Reason.VISIT_MISSED, now=now)
+    if not visit.patient.is_deceased:
+        worklist.open_item(
+            by=by, kind=WorkItem.Kind.CALL_PATIENT, location=visit.location, owner_role=Role.FRONT_DESK,
+            subject_type=Appointment._meta.model_name or "", subject_id=visit.pk, patient_id=visit.patient_id,
+            due_at=now + CALL_THE_MISSED_WITHIN, now=now,
+        )  # fmt: skip
+    return _become(
+        by=by, visit=visit, status=Status.NO_SHOW, verb=audit.Verb.APPOINTMENT_MISSED, now=now, no_show_at=now
+    )
+
+
+@transaction.atomic
+def undo_no_show(*, by: User, appointment: Appointment, because: str, now: datetime) -> Appointment:
+    """Return the visit, planned again, with everything it held. ``because`` is kept on the visit.
+
+    Refuses another day, and a room or person that somebody else was given meanwhile.
+    """
+    try:
+        with holds.last_word():
+            holds.lock(
+                {appointment.room_id} if appointment.room_id else set(),
+                {appointment.clinician_id},
+                appointment.patient_id,
+            )
+            visit = Appointment.objects.locked().get(pk=appointment.pk)
+            if not visit.was_missed:
+                raise _refuse_move(visit, _("There is nothing to take back: %(name)s's visit is “%(state)s”."))
+            tz = visit.location.tz
+            if localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
+                raise TooLate(_("This can be taken back on the day itself only. Book a new visit instead."))
+            holds.take(visit)
+            worklist.close_about(
+                by=by,
+                kind=WorkItem.Kind.CALL_PATIENT,
+                subject_id=visit.pk,
+                outcome=WorkItem.Outcome.NOT_NEEDED,
+                now=now,
+            )
+            return _become(
+                by=by, visit=visit, status=Status.BOOKED, verb=audit.Verb.APPOINTMENT_MISS_UNDONE, now=now,
+                no_show_at=None, no_show_undone_because=because,
+            )  # fmt: skip
+    except holds.SlotTaken as taken:
+        raise holds.SlotTaken(
+            _("The room or the clinician has been given to somebody else meanwhile. Book a new visit instead.")
+        ) from taken
