@@ -1,4 +1,4 @@
-"""The ground floor's configuration: registers its letters and its system checks, and listens to allauth."""
+"""The ground floor's configuration: registers its letters, subjects of work and system checks, and listens to allauth."""
 
 from django.apps import AppConfig
 
@@ -8,7 +8,8 @@ class ClinicConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import accounts, checks, own_letters  # noqa: F401  (checks register themselves on import)
+        from . import accounts, checks, own_letters, own_subjects  # noqa: F401  (checks register themselves on import)
 
         own_letters.register_own()
+        own_subjects.register_own()
         accounts.listen()

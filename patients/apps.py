@@ -1,11 +1,11 @@
-"""Registers the letters whose subjects live in this app, and tells the ground floor who is behind a sign-in."""
+"""Registers the letters and the work whose subjects live in this app, and tells the ground floor who is behind a sign-in."""
 
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 
 if TYPE_CHECKING:
-    from clinic.accounts import PatientBehind
+    from clinic.homelocation import PatientBehind
     from clinic.models import User
 
 
@@ -14,17 +14,18 @@ class PatientsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from clinic.accounts import register_patient_behind
+        from clinic.homelocation import register_patient_behind
 
-        from . import letters
+        from . import letters, subjects
 
         letters.register_own()
+        subjects.register_own()
         register_patient_behind(_patient_behind)
 
 
 def _patient_behind(user: "User") -> "PatientBehind | None":
     """Return the patient behind a sign-in, for the name, zone and trail of their security letters."""
-    from clinic.accounts import PatientBehind
+    from clinic.homelocation import PatientBehind
 
     from .models import Patient
 

@@ -11,43 +11,37 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from clinic import localtime
+from clinic import audit, localtime, subjects
 from clinic.access import GET_POST, Permission, get_work_item_or_404, memberships_of, staff_view
 from clinic.actions import worklist as actions
 from clinic.errors import Refused
 from clinic.forms.worklist import CloseWorkItemForm
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import Role, WorkItem
+from clinic.subjects import Label
 
 PAGE = 50
 
-# Where each kind of subject is shown: a URL name and the name of its id, or None for a list. Named, never imported.
-SUBJECTS: dict[str, tuple[str, str | None]] = {
-    "appointment": ("sessions:appointment", "appointment_id"),
-    "breakglass": ("patients:break_glass_reviews", None),
-    "outboundmessage": ("clinic:messages", None),
-    "patient": ("patients:patient", "patient_id"),
-    "referral": ("patients:referral", "referral_id"),
-    "user": ("clinic:person", "person_id"),
-}
+
+def _rows(request: StaffRequest, items: list[WorkItem]) -> list[dict[str, Any]]:
+    """Return the items as text, each with whom it is about; one query a kind of subject. Who was named is audited."""
+    found = subjects.labels(request.user, items, request.now)
+    named = sorted({label.patient_id for label in found.values() if label.patient_id})
+    audit.listed(request, "worklist", named, now=request.now)
+    return [_row(item, found.get(item.subject_id), request.now) for item in items]
 
 
-def link_of(item: WorkItem) -> str:
-    """Return the page of what the item is about; "" when it has none."""
-    # Whoever is told that a chart of theirs was opened goes to the patient; the review is the privacy officer's page.
-    if item.kind == WorkItem.Kind.BREAK_GLASS_NOTICE and item.patient_id:
-        return reverse("patients:patient", kwargs={"patient_id": item.patient_id})
-    if item.subject_type not in SUBJECTS:
-        return ""
-    name, argument = SUBJECTS[item.subject_type]
-    return reverse(name, kwargs={argument: item.subject_id} if argument else None)
-
-
-def _row(item: WorkItem, now: datetime) -> dict[str, Any]:
+def _row(item: WorkItem, label: Label | None, now: datetime) -> dict[str, Any]:
     return {
         "id": item.pk,
         "title": item.get_kind_display(),
-        "url": link_of(item),
+        # Of what this person may not open, nothing is said and no link is shown.
+        "url": label.url if label else "",
+        "name": label.name if label else "",
+        "code": label.code if label else "",
+        "about": label.about if label else "",
+        "person_url": label.person_url if label else "",
+        "is_hidden": label is None,
         # What somebody waits for is closed by answering it.
         "close_url": ""
         if item.kind in actions.ANSWERED_BY_AN_ACT
@@ -91,7 +85,7 @@ def worklist(request: StaffRequest) -> HttpResponse:
     more = page[PAGE - 1] if len(page) > PAGE else None
     kept = {key: value for key, value in {"kind": kind, "whose": whose}.items() if value}
     context = {
-        "items": [_row(item, request.now) for item in page[:PAGE]],
+        "items": _rows(request, page[:PAGE]),
         "more_url": "?" + urlencode({**kept, "after": _cursor(more)}) if more else "",
         "first_url": "?" + urlencode(kept) if request.GET.get("after") else "",
         "kinds": WorkItem.Kind.choices,
@@ -116,5 +110,5 @@ def close_work_item(request: StaffRequest, item_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Closed: %(what)s.") % {"what": item.get_kind_display()})
             return go(request, "clinic:worklist")
-    context = {"form": form, "item": _row(item, request.now), "is_closed": item.closed_at is not None}
+    context = {"form": form, "item": _rows(request, [item])[0], "is_closed": item.closed_at is not None}
     return answer(request, "clinic/close_work_item.html", context, status=UNPROCESSABLE if form.is_bound else 200)

@@ -11,13 +11,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from clinic import subjects
 from clinic.actions import worklist
-from clinic.models import AuditEvent, Location, Role, User, WorkItem, new_id
+from clinic.models import AuditEvent, Location, OutboundMessage, Role, User, WorkItem, new_id
 from clinic.navigation import bell_count
-from clinic.views.worklist import PAGE, SUBJECTS, link_of
+from clinic.views.worklist import PAGE
+from patients.models import BreakGlass
 from tests import factories as make
 from tests.cast import Cast, make_cast
 from tests.conftest import SignedIn
+from tests.query_counts import queries
 
 Kind = WorkItem.Kind
 
@@ -110,20 +113,170 @@ class TestList:
             make_item(cast.ada, cast.denver, now)
         with CaptureQueriesContext(connection) as many:
             assert len(shown(client)) == 30
-        assert len(many) == len(one) <= 6
+            # The session's user, memberships, items, whom they are about, the bell.
+            assert len(many) == len(one) <= 7
 
-    def test_every_subject_has_its_page(self, cast: Cast, now: datetime) -> None:
-        for subject_type in SUBJECTS:
-            item = make_item(cast.ada, cast.denver, now, subject_type=subject_type)
-            assert link_of(item).startswith("/"), subject_type
-        assert link_of(make_item(cast.ada, cast.denver, now, subject_type="unheard_of")) == ""
 
-    def test_a_notice_leads_to_the_patient_and_a_review_to_the_reviews(self, cast: Cast, now: datetime) -> None:
-        about: dict[str, Any] = {"subject_type": "breakglass", "patient_id": cast.pat.pk}
-        notice = make_item(cast.ada, cast.denver, now, kind=Kind.BREAK_GLASS_NOTICE, owner=cast.theo, **about)
-        review = make_item(cast.ada, cast.denver, now, kind=Kind.BREAK_GLASS_REVIEW, **about)
-        assert str(cast.pat.pk) in link_of(notice)
-        assert link_of(review) == reverse("patients:break_glass_reviews")
+def about(client: Client, item: WorkItem) -> dict[str, Any]:
+    """Return what the list says of one item."""
+    rows = {row["id"]: row for row in client.get(reverse("clinic:worklist")).context["items"]}
+    found: dict[str, Any] = rows[item.pk]
+    return found
+
+
+class TestWho:
+    """Whom the work is about, to those who may open it; nothing of it to anybody else."""
+
+    def test_every_kind_of_subject_is_named_by_somebody(self) -> None:
+        assert subjects.kinds() == ["appointment", "breakglass", "outboundmessage", "patient", "referral", "user"]
+
+    def test_a_second_module_for_a_kind_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="Two modules name what is called patient"):
+            subjects.register("patient", lambda _user, _ids, _now: {})
+
+    def test_a_patient(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
+        item = make_item(
+            cast.ada, cast.denver, now, kind=Kind.CALL_PATIENT, subject_type="patient", subject_id=cast.quinn.pk
+        )
+        client = signed_in(cast.frida)
+        row = about(client, item)
+        assert (row["name"], row["code"], row["about"]) == ("Quinn Abbott", cast.quinn.mrn, "")
+        assert row["url"] == reverse("patients:patient", args=[cast.quinn.pk])
+        for page in ("clinic:worklist", "clinic:close_work_item"):
+            text = client.get(reverse(page, args=[item.pk] if page.endswith("item") else None)).content.decode()
+            assert "Quinn Abbott" in text
+            assert cast.quinn.mrn in text
+
+    def test_a_visit_says_whose_and_when(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
+        visit = make.make_appointment(cast.pat, cast.intake, cast.dana, now + timedelta(days=7))
+        item = make_item(cast.ada, cast.denver, now, kind=Kind.RECALL, subject_type="appointment", subject_id=visit.pk)
+        row = about(signed_in(cast.frida), item)
+        assert (row["name"], row["code"], row["about"]) == ("Pat Moreau", cast.pat.mrn, "Wed 20 Jan 2027 09:00 MST")
+        assert row["url"] == reverse("sessions:appointment", args=[visit.pk])
+        assert row["person_url"] == reverse("patients:patient", args=[cast.pat.pk])
+
+    def test_an_enquiry_and_the_patient_it_became(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
+        item = make_item(cast.ada, cast.denver, now, subject_id=cast.rosa.pk)
+        client = signed_in(cast.frida)
+        row = about(client, item)
+        assert (row["name"], row["code"], row["person_url"]) == ("Rosa Vega", "", "")
+        assert row["url"] == reverse("patients:referral", args=[cast.rosa.pk])
+        cast.rosa.patient = cast.quinn
+        cast.rosa.save(update_fields=["patient"])
+        row = about(client, item)
+        assert (row["name"], row["code"]) == ("Quinn Abbott", cast.quinn.mrn)
+        assert row["person_url"] == reverse("patients:patient", args=[cast.quinn.pk])
+
+    def test_an_opening_leads_the_team_to_the_patient_and_the_reviewer_to_the_reviews(
+        self, cast: Cast, now: datetime, signed_in: SignedIn
+    ) -> None:
+        grant = BreakGlass.objects.create(
+            patient=cast.pat, user=cast.tess, reason="cover", reason_text="x", started_at=now,
+            expires_at=now + timedelta(hours=1),
+        )  # fmt: skip
+        said: dict[str, Any] = {"subject_type": "breakglass", "subject_id": grant.pk, "patient_id": cast.pat.pk}
+        notice = make_item(
+            cast.ada, cast.denver, now, kind=Kind.BREAK_GLASS_NOTICE, owner=cast.theo, owner_role=None, **said
+        )
+        review = make_item(
+            cast.ada, cast.denver, now, kind=Kind.BREAK_GLASS_REVIEW, owner_role=Role.PRIVACY_OFFICER, **said
+        )
+        theirs, officers = about(signed_in(cast.theo), notice), about(signed_in(cast.petra), review)
+        patient = reverse("patients:patient", args=[cast.pat.pk])
+        assert (theirs["name"], theirs["about"], theirs["url"]) == ("Pat Moreau", "Tess Tanaka", patient)
+        assert (officers["name"], officers["person_url"]) == ("Pat Moreau", patient)
+        assert officers["url"] == reverse("patients:break_glass_reviews")
+
+    def test_a_letter_and_a_leaver(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
+        visit = make.make_appointment(cast.pat, cast.intake, cast.dana, now + timedelta(days=7))
+        message = OutboundMessage.objects.create(
+            kind="visit_tomorrow", category="visit", channel="email", recipient_kind="patient",
+            recipient_id=cast.pat.pk, address="x", time_zone="UTC", location_id=cast.denver.pk,
+            subject_type="appointment", subject_id=visit.pk, status="unknown", queued_at=now, not_before=now,
+            useful_until=now, settled_at=now,
+        )  # fmt: skip
+        letter = make_item(
+            cast.ada, cast.denver, now, kind=Kind.MESSAGE_UNKNOWN, subject_type="outboundmessage", subject_id=message.pk
+        )
+        row = about(signed_in(cast.frida), letter)
+        assert (row["name"], row["about"]) == ("Pat Moreau", "The day before the visit")
+        assert row["url"] == reverse("clinic:messages")
+        left = make_item(
+            cast.ada, cast.denver, now, kind=Kind.HANDOVER, owner_role=Role.MANAGER, subject_type="user",
+            subject_id=cast.tess.pk,
+        )  # fmt: skip
+        row = about(signed_in(cast.ada), left)
+        assert (row["name"], row["url"]) == ("Tess Tanaka", reverse("clinic:person", args=[cast.tess.pk]))
+
+    @pytest.mark.parametrize(
+        "subject_type", ["appointment", "breakglass", "outboundmessage", "patient", "referral", "user"]
+    )
+    def test_what_they_may_not_open_is_neither_named_nor_linked(
+        self, cast: Cast, now: datetime, signed_in: SignedIn, subject_type: str
+    ) -> None:
+        """An item of Olga's own about something of Denver: she works in Phoenix."""
+        visit = make.make_appointment(cast.pat, cast.intake, cast.dana, now + timedelta(days=7))
+        grant = BreakGlass.objects.create(
+            patient=cast.pat, user=cast.tess, reason="cover", reason_text="x", started_at=now,
+            expires_at=now + timedelta(hours=1),
+        )  # fmt: skip
+        message = OutboundMessage.objects.create(
+            kind="visit_tomorrow", category="visit", channel="email", recipient_kind="patient",
+            recipient_id=cast.pat.pk, address="x", time_zone="UTC", location_id=cast.denver.pk,
+            subject_type="appointment", subject_id=visit.pk, status="queued", queued_at=now, not_before=now,
+            useful_until=now,
+        )  # fmt: skip
+        subject_id = {
+            "appointment": visit.pk, "breakglass": grant.pk, "outboundmessage": message.pk, "patient": cast.pat.pk,
+            "referral": cast.rosa.pk, "user": cast.tess.pk,
+        }[subject_type]  # fmt: skip
+        item = make_item(
+            cast.frida, cast.denver, now, kind=Kind.CALL_PATIENT, owner=cast.olga, owner_role=None,
+            subject_type=subject_type, subject_id=subject_id, patient_id=cast.pat.pk,
+        )  # fmt: skip
+        client = signed_in(cast.olga)
+        row = about(client, item)
+        assert row["is_hidden"]
+        assert [row[name] for name in ("url", "name", "code", "about", "person_url")] == [""] * 5
+        for path in (reverse("clinic:worklist"), reverse("clinic:close_work_item", args=[item.pk])):
+            page = client.get(path).content.decode()
+            assert "Not open to you" in page
+            for word in ("Moreau", cast.pat.mrn, str(cast.pat.pk), str(subject_id), "Vega", "Tanaka"):
+                assert word not in page, word
+
+    def test_unheard_of_is_hidden(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
+        assert about(signed_in(cast.frida), make_item(cast.ada, cast.denver, now, subject_type="unheard_of"))[
+            "is_hidden"
+        ]
+
+    def test_who_was_named_is_audited(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
+        make_item(cast.ada, cast.denver, now, kind=Kind.CALL_PATIENT, subject_type="patient", subject_id=cast.quinn.pk)
+        make_item(cast.ada, cast.denver, now, kind=Kind.CALL_PATIENT, subject_type="patient", subject_id=cast.sol.pk)
+        client = signed_in(cast.frida)
+        client.get(reverse("clinic:worklist"))
+        client.get(reverse("clinic:worklist"))
+        event = AuditEvent.objects.get(verb="list.read")
+        assert event.details == {"list": "worklist", "patients": [str(cast.quinn.pk)]}
+
+    def test_one_question_a_kind_of_subject(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
+        client = signed_in(cast.frida)
+
+        def fill(count: int) -> None:
+            for number in range(count):
+                person = make.make_patient(cast.denver)
+                visit = make.make_appointment(person, cast.intake, make.make_user(), now + timedelta(days=2))
+                enquiry = make.make_referral(cast.denver, f"N{number}", patient=person)
+                for kind, subject in (("patient", person), ("appointment", visit), ("referral", enquiry)):
+                    make_item(
+                        cast.ada, cast.denver, now, kind=Kind.CALL_PATIENT, subject_type=kind, subject_id=subject.pk
+                    )
+
+        fill(1)
+        one = queries(client, reverse("clinic:worklist"))
+        fill(14)
+        many = queries(client, reverse("clinic:worklist"))
+        assert len(shown(client)) == 45
+        assert len(many) == len(one)
 
 
 class TestClose:

@@ -1,0 +1,44 @@
+"""How the ground floor's own subjects of work are called: letters in trouble, and colleagues who left work behind."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.urls import reverse
+
+from clinic import letters, subjects
+from clinic.access import Permission, locations_where
+from clinic.models import Membership, OutboundMessage, User
+from clinic.subjects import Label
+
+
+def _letters(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return whom letters are for. What they were about is said by the list of letters."""
+    here = locations_where(user, Permission.MESSAGE_READ)
+    found = list(OutboundMessage.objects.filter(pk__in=ids, location_id__in=here))
+    names = letters.recipient_names(found)
+    url = reverse("clinic:messages")
+    return {
+        message.pk: Label(
+            name=names.get(message.recipient_id, "") if message.recipient_id else "",
+            about=letters.label_of(message.kind),
+            url=url,
+            patient_id=message.recipient_id
+            if message.recipient_kind == OutboundMessage.RecipientKind.PATIENT
+            else None,
+        )
+        for message in found
+    }
+
+
+def _people(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return the names of colleagues at the locations whose people this person manages."""
+    here = Membership.objects.filter(location_id__in=locations_where(user, Permission.PEOPLE_MANAGE))
+    found = User.objects.staff().filter(pk__in=ids).filter(pk__in=here.values("user_id")).values_list("pk", "name")
+    return {pk: Label(name=name, url=reverse("clinic:person", kwargs={"person_id": pk})) for pk, name in found}
+
+
+def register_own() -> None:
+    """Declare the ground floor's own subjects of work in clinic.subjects."""
+    subjects.register("outboundmessage", _letters)
+    subjects.register("user", _people)
