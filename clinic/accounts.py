@@ -7,7 +7,6 @@ office with neutral words, that its secrets are sealed, and that each step is au
 
 import dataclasses
 import hashlib
-import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,13 +28,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic import audit, clock, keyring, own_letters, poke
-from clinic.access import memberships_of
 from clinic.actions import outbox
+from clinic.homelocation import location_of, patient_behind
 from clinic.http import go
 from clinic.letters import UnknownLetter
 from clinic.localtime import zone
 from clinic.middleware import client_address
-from clinic.models import Location, OutboundMessage, Outcome, User, new_id
+from clinic.models import OutboundMessage, Outcome, User, new_id
 
 # Every URL of allauth that we serve, and why. The rest (signing up, e-mail management, verification links, setting a
 # first password) is not in clinic/urls.py at all.
@@ -73,38 +72,6 @@ _LETTERS = {
     "account/email/login_code": "sign_in_code",
     "account/email/password_reset_key": "password_reset",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class PatientBehind:
-    """The patient a sign-in belongs to: their id, for the audit and the letters, and where they are at home."""
-
-    id: uuid.UUID
-    location: Location
-
-
-# The patients' floor knows who is behind a patient's sign-in and fills this at start-up; until then nobody does.
-_ask_patient_behind: list[Callable[[User], PatientBehind | None]] = []
-
-
-def register_patient_behind(ask: Callable[[User], PatientBehind | None]) -> None:
-    """Say how to find the patient behind a sign-in."""
-    _ask_patient_behind[:] = [ask]
-
-
-def patient_behind(user: User) -> PatientBehind | None:
-    """Return the patient whose sign-in this is; None for staff and for a portal that was closed."""
-    return next((ask(user) for ask in _ask_patient_behind), None) if user.is_patient else None
-
-
-def location_of(user: User) -> Location | None:
-    """Return the location whose name and zone a person's security letters bear; None only before there is any."""
-    if user.is_staff_member:
-        own = next((membership.location for membership in memberships_of(user)), None)
-    else:
-        known = patient_behind(user)
-        own = known.location if known else None
-    return own or Location.objects.active().order_by("name").first()
 
 
 def live_sessions(user: User, now: datetime) -> QuerySet[UserSession]:

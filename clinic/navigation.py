@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.access import Permission, holds, memberships_of
+from clinic.homelocation import patient_behind, public_name
 from clinic.models import Location, Role, User, WorkItem
 
 CRISIS = {"call": "988", "emergency": "911"}
@@ -92,7 +93,7 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
     base: dict[str, Any] = {
         "crisis": CRISIS,
         "demo": settings.DEMO_MODE,
-        "clinic_name": settings.SITE_NAME,
+        "clinic_name": "",
         "nav": [],
         "palette": [],
         "portal_tabs": [],
@@ -101,9 +102,11 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
         "who": None,
     }
     if not isinstance(user, User):
-        return base
+        return {**base, "clinic_name": public_name()}
     here = request.path
     if user.is_patient:
+        known = patient_behind(user)
+        base["clinic_name"] = known.location.alias if known else public_name()
         base["who"] = {"name": user.name, "role": _("patient"), "initials": user.initials}
         base["portal_tabs"] = [_entry(label, icon, url_name, here) for label, icon, url_name in PORTAL_TABS]
         return base

@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404
 
 from clinic import audit
 from clinic.access import Permission
+from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
 from sessions.models import Appointment, ChangeRequest
 
@@ -25,7 +26,10 @@ def get_appointment_or_404(
 def get_my_appointment_or_404(request: PortalRequest, appointment_id: uuid.UUID) -> Appointment:
     """Return the visit if it is this patient's own; else 404."""
     visits = Appointment.objects.filter(patient__portal_user=request.user).select_related(*_WITH)
-    return get_object_or_404(visits, pk=appointment_id)
+    appointment = get_object_or_404(visits, pk=appointment_id)
+    patient = appointment.patient
+    remember_patient_behind(request.user, PatientBehind(patient.pk, patient.home_location))
+    return appointment
 
 
 def get_change_request_or_404(

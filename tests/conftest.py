@@ -16,13 +16,12 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
-from clinic import grants, policy
+from clinic import grants, homelocation, policy
 from clinic.middleware import schema
 from clinic.models import User
 
 from . import factories
 from .cast import Cast, make_cast
-
 
 # Whitenoise would list every file anew for each test client, which took longer than the requests. What production does
 # with collected files is tested in tests/clinic/test_compose.py.
@@ -73,6 +72,7 @@ TransactionTestCase._fixture_teardown = _flush_as_owner  # type: ignore[attr-def
 def _fresh_memories() -> Iterator[None]:
     """Forget what processes keep between requests."""
     policy.forget()
+    homelocation.forget()
     schema.fits = True
     cache.clear()
     yield

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from clinic import clock, policy
+from clinic import clock, homelocation, policy
 
 GOLDEN = Path(__file__).with_suffix(".json")
 
@@ -28,6 +28,7 @@ def queries(client: Client, address: str) -> list[str]:
         show(client, address)
     # Kept for a minute of the machine's time, which a busy machine may let go by in the middle of this.
     policy.session_timeouts(clock.now())
+    homelocation.public_name()
     with CaptureQueriesContext(connection) as asked:
         client.get(address)
     return [query["sql"] for query in asked.captured_queries]

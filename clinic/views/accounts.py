@@ -30,10 +30,11 @@ from redis.exceptions import RedisError
 
 from clinic import localtime, tokens
 from clinic.access import GET, GET_POST, POST, Permission, public_view, signed_in_view, staff_view
-from clinic.accounts import THIRD_PARTY_URLS, device_text, live_sessions, location_of
+from clinic.accounts import THIRD_PARTY_URLS, device_text, live_sessions
 from clinic.actions import people
 from clinic.errors import Refused
 from clinic.forms.accounts import JoinForm
+from clinic.homelocation import location_of
 from clinic.http import UNPROCESSABLE, OurRequest, answer, go
 from clinic.models import Membership, Role, StaffInvitation, User
 

@@ -452,7 +452,7 @@ class TestDoors:
     @pytest.mark.parametrize(
         "name", ["account_email", "account_set_password", "account_confirm_email", "mfa_trust", "usersessions_list"]
     )
-    def test_what_we_do_not_serve(self, name: str) -> None:
+    def test_what_we_do_not_serve(self, db: None, name: str) -> None:
         with pytest.raises(NoReverseMatch):
             reverse(name)
         assert Client().get("/account/email/").status_code == 404
