@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.db.models import Exists, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
@@ -70,13 +70,6 @@ def get_address_change_or_404(request: StaffRequest, wish_id: uuid.UUID, permiss
     )
     audit.looked_at(request, wish.patient, now=request.now)
     return wish
-
-
-def emergency_opening(request: StaffRequest, patient: Patient) -> BreakGlass | None:
-    """Return the emergency opening through which this person reads the chart; None for the care team, who need none."""
-    on_team = CareTeamMember.objects.live().filter(user=request.user, patient=patient)
-    grants = BreakGlass.objects.live(request.now).filter(user=request.user, patient=patient)
-    return grants.exclude(Exists(on_team)).order_by("-expires_at").first()
 
 
 def get_break_glass_or_404(

@@ -1,4 +1,7 @@
-"""The pages for what went wrong. Each says a sentence and a way on; none says what exists and what does not."""
+"""The pages for what went wrong. Each says a sentence and a way on; none says what exists and what does not.
+
+A view that answers a closed door with a page of its own (the chart does) audits it here like every other.
+"""
 
 from uuid import UUID
 
@@ -17,7 +20,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def not_permitted(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Return the 403 page and leave an audit row: somebody tried what is not theirs to do."""
-    _audit_refusal(request)
+    audit_refusal(request)
     said = str(exception) if isinstance(exception, PermissionDenied) else ""
     return render(request, "403.html", {"reason": said}, status=403)
 
@@ -29,11 +32,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     """
     match = request.resolver_match
     if match is not None and match.kwargs and isinstance(getattr(request, "user", None), User):
-        _audit_refusal(request)
+        audit_refusal(request)
     return render(request, "404.html", status=404)
 
 
-def _audit_refusal(request: HttpRequest) -> None:
+def audit_refusal(request: HttpRequest) -> None:
     """Write who tried which page of ours on which record. Ids only: a token or anything else in a path is a secret."""
     user = getattr(request, "user", None)
     match = request.resolver_match

@@ -49,6 +49,11 @@ class BreakGlassQuerySet(models.QuerySet["BreakGlass"]):
     def live(self, now: datetime) -> "BreakGlassQuerySet":
         return self.filter(started_at__lte=now, expires_at__gt=now)
 
+    def opening_chart_to(self, user: User, patient: Patient, now: datetime) -> "BreakGlassQuerySet":
+        """Return the grant through which ``user`` reads the chart at ``now``; none for the care team, who need none."""
+        team = CareTeamMember.objects.live().filter(user=user, patient=patient)
+        return self.live(now).filter(user=user, patient=patient).exclude(models.Exists(team))
+
     def to_review(self) -> "BreakGlassQuerySet":
         return self.filter(reviewed_at=None)
 
