@@ -27,14 +27,14 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, clock, keyring, own_letters, poke
+from clinic import audit, clock, keyring, own_letters, poke, tokens
 from clinic.actions import outbox
 from clinic.homelocation import location_of, patient_behind
 from clinic.http import go
 from clinic.letters import UnknownLetter
 from clinic.localtime import zone
 from clinic.middleware import client_address
-from clinic.models import OutboundMessage, Outcome, User, new_id
+from clinic.models import AuditEvent, OutboundMessage, Outcome, User, new_id
 
 # Every URL of allauth that we serve, and why. The rest (signing up, e-mail management, verification links, setting a
 # first password) is not in clinic/urls.py at all.
@@ -95,6 +95,20 @@ def device_text(user_agent: str) -> str:
     if browser and system:
         return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system}
     return browser or system or gettext("A device we do not recognise")
+
+
+class SealedCode(str):
+    """A sign-in code as allauth may put it away: a keyed hash, with the code itself beside it until the letter is queued.
+
+    allauth keeps what it is given in the session, in Redis and in a table, for the code's ten minutes.
+    """
+
+    clear: str
+
+    def __new__(cls, code: str) -> "SealedCode":
+        sealed = super().__new__(cls, tokens.hash_of_code(code))
+        sealed.clear = code
+        return sealed
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -184,9 +198,20 @@ class AccountAdapter(DefaultAccountAdapter):
         refuse_sign_in(known, how="password")
 
     def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
-        """Send the link to staff only: a patient has no password, and none can be given to them from outside."""
-        if user.is_staff_member:
+        """Send the link to staff only: a patient has no password, and none can be given to them from outside.
+
+        And to staff only while a second factor stands behind the password. Without one, whoever reads their mail could
+        set a password and then a factor of their own; until they have enrolled, their invitation is the one way in.
+        The founders' invitation is this very link, for as long as they have set no password by it.
+        """
+        if not user.is_staff_member:
+            return
+        if is_mfa_enabled(user) or not user.has_usable_password() or _was_vouched_for(user):
             super().send_password_reset_mail(user, email, context)
+
+    def generate_login_code(self) -> str:
+        """Return a sign-in code as the session keeps it: its letter alone has it in clear."""
+        return SealedCode(super().generate_login_code())
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Queue allauth's letter as one of ours, urgent and sealed. Refuses a letter that we have no words for."""
@@ -198,7 +223,7 @@ class AccountAdapter(DefaultAccountAdapter):
         if user is None:
             return
         secrets: dict[str, dict[str, Any]] = {
-            "sign_in_code": {"code": context.get("code")},
+            "sign_in_code": {"code": getattr(context.get("code"), "clear", None)},
             "password_reset": {"url": context.get("password_reset_url")},
             "security_notice": {"event": event},
         }
@@ -229,6 +254,13 @@ class SecondFactorStage(AuthenticateStage):
     def _should_handle(self, request: HttpRequest) -> bool:
         user = self.login.user
         return isinstance(user, User) and user.is_staff_member and bool(super()._should_handle(request))
+
+
+def _was_vouched_for(user: User) -> bool:
+    """Return whether a manager, having checked who this is, lately took their factor off so that they can begin anew."""
+    since = clock.now() - timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+    resets = AuditEvent.objects.filter(verb=audit.Verb.SECOND_FACTOR_RESET, subject_type="user", subject_id=user.pk)
+    return resets.filter(at__gte=since).exists()
 
 
 def _is_person(user: User) -> bool:

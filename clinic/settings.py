@@ -250,6 +250,7 @@ ACCOUNT_RATE_LIMITS = {
 ACCOUNT_FORMS = {
     "login": "clinic.forms.accounts.SignInForm",
     "request_login_code": "clinic.forms.accounts.RequestLoginCodeForm",
+    "confirm_login_code": "clinic.forms.accounts.ConfirmLoginCodeForm",
 }
 # Django's own: allauth's would copy addresses into a second table, where an old address stays a way in.
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"

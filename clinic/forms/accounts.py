@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from allauth.account.forms import ConfirmLoginCodeForm as AllauthConfirmLoginCodeForm
 from allauth.account.forms import LoginForm
 from allauth.account.forms import RequestLoginCodeForm as AllauthRequestLoginCodeForm
 from allauth.mfa.webauthn.forms import (
@@ -18,6 +19,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clinic import tokens
 from clinic.models import User
 
 
@@ -43,6 +45,16 @@ class RequestLoginCodeForm(AllauthRequestLoginCodeForm):
         patients = User.objects.filter(kind=User.Kind.PATIENT, is_active=True)
         self._user = patients.filter(email=email.lower()).first()
         return email
+
+
+class ConfirmLoginCodeForm(AllauthConfirmLoginCodeForm):
+    """The code of the letter. The session knows only its keyed hash (clinic.accounts.SealedCode)."""
+
+    def clean_code(self) -> str:
+        """Return the hash of the code. Refuses any other than the one that was sent."""
+        self.cleaned_data["code"] = tokens.hash_of_code(self.cleaned_data["code"])
+        code: str = super().clean_code()
+        return code
 
 
 @contextlib.contextmanager

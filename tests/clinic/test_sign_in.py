@@ -1,5 +1,6 @@
 """Who gets in by which way, and who does not, whatever they try."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,8 +21,9 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from redis.exceptions import ConnectionError as RedisAway
 
-from clinic import letters
-from clinic.models import AuditEvent, OutboundMessage, User
+from clinic import letters, tokens
+from clinic.actions import people
+from clinic.models import AuditEvent, Membership, OutboundMessage, Role, User
 from tests import factories as make
 from tests.cast import Cast, make_cast
 from tests.conftest import SignedIn
@@ -287,6 +289,30 @@ class TestPatients:
         assert letters.render(letter).subject == "A message from Saguaro Way"
         assert letter.time_zone == "America/Phoenix"
 
+    def test_the_session_never_knows_the_code(self, cast: Cast) -> None:
+        """Neither Redis nor the table of sessions gives a way in to whoever reads them."""
+        client = Client()
+        ask_for_code(client, "pat@post.example")
+        stored = str(dict(client.session.items()))
+        code = code_of(letters_of("sign_in_code")[0])
+        assert code not in stored
+        assert code.replace("-", "").lower() not in stored.lower()
+        assert hashlib.sha256(code.replace("-", "").lower().encode()).hexdigest() not in stored, (
+            "a bare hash is guessed"
+        )
+        kept = tokens.hash_of_code(code)
+        assert kept in stored
+        assert client.post(reverse("account_confirm_login_code"), {"code": kept}).status_code == 422
+        client.post(reverse("account_confirm_login_code"), {"code": f" {code.replace('-', ' ').lower()} "})
+        assert is_in(client), "spaces and small letters are the same code"
+
+    def test_a_stranger_has_no_code_that_fits(self, cast: Cast) -> None:
+        client = Client()
+        ask_for_code(client, "nobody@post.example")
+        for code in ("", "-", tokens.hash_of_code("")):
+            assert client.post(reverse("account_confirm_login_code"), {"code": code}).status_code in (302, 422), code
+        assert not is_in(client)
+
     def test_two_codes_are_two_letters_and_the_first_is_void(self, cast: Cast) -> None:
         first, second = Client(), Client()
         for client in (first, second):
@@ -394,7 +420,7 @@ class TestPasswordReset:
         assert not EmailAddress.objects.exists(), "addresses have one home"
 
     def test_a_poisoned_host_does_not_get_into_the_letter(self, cast: Cast) -> None:
-        with_password(cast.frida)
+        with_app(with_password(cast.frida))
         response = Client().post(
             reverse("account_reset_password"), {"email": cast.frida.email}, headers={"host": "evil.example"}
         )
@@ -402,12 +428,43 @@ class TestPasswordReset:
         assert not OutboundMessage.objects.exists()
         assert "evil" not in self.link(cast.frida)
 
+    def test_without_a_second_factor_there_is_no_link(self, cast: Cast) -> None:
+        """Who reads their mail could otherwise set a password and then a factor of their own."""
+        with_password(cast.felix)
+        response = Client().post(reverse("account_reset_password"), {"email": cast.felix.email})
+        assert response.headers["Location"] == reverse("account_reset_password_done"), "the answer tells nothing"
+        assert not OutboundMessage.objects.exists()
+        with_app(cast.felix)
+        assert self.link(cast.felix)
+
+    def test_who_has_set_no_password_yet_gets_their_link_again(self, cast: Cast) -> None:
+        """The founders of a clinic are invited by this letter."""
+        cast.ada.set_unusable_password()
+        cast.ada.save(update_fields=["password"])
+        assert self.link(cast.ada)
+
+    def test_a_manager_who_reset_the_factor_has_opened_the_way_for_three_days(self, cast: Cast) -> None:
+        with time_machine.travel(make.NOON, tick=False) as clock:
+            with_app(with_password(cast.felix))
+            with_password(cast.frida)
+            people.reset_second_factor(
+                by=cast.ada, person=cast.felix, why=people.Why.LOST, checked=people.Checked.IN_PERSON, now=make.NOON
+            )
+            for person in (cast.felix, cast.frida):
+                Client().post(reverse("account_reset_password"), {"email": person.email})
+            assert [letter.recipient_id for letter in letters_of("password_reset")] == [cast.felix.pk]
+            clock.shift(timedelta(days=3, seconds=1))
+            cache.clear()
+            Client().post(reverse("account_reset_password"), {"email": cast.felix.email})
+            assert len(letters_of("password_reset")) == 1, "not for ever"
+
     def test_the_answer_is_the_same_for_everybody(self, cast: Cast) -> None:
         for email in (cast.frida.email, cast.pat_user.email, "nobody@juniper.example"):
             response = Client().post(reverse("account_reset_password"), {"email": email})
             assert response.headers["Location"] == reverse("account_reset_password_done")
 
     def test_too_many_links(self, cast: Cast) -> None:
+        with_app(cast.frida)
         for _attempt in range(5):
             response = Client().post(reverse("account_reset_password"), {"email": cast.frida.email})
         assert response.status_code == 429
@@ -510,6 +567,21 @@ class TestDemo:
         assert client.session["_auth_user_id"] == str(cast.frida.pk)
         assert client.get(reverse("clinic:my_sessions")).status_code == 200, "no second factor in the demo"
         assert AuditEvent.objects.filter(verb="session.signed_in", actor_id=cast.frida.pk).exists()
+
+    def test_every_patient_who_is_on_the_portal_has_a_card(self, cast: Cast, settings) -> None:
+        settings.DEMO_MODE = True
+        page = Client().get(reverse("account_login")).content.decode()
+        assert all(f"Continue as {name} (patient)" in page for name in ("Pat", "Quinn", "Sol"))
+
+    @pytest.mark.parametrize("first", [Role.MANAGER, Role.FRONT_DESK])
+    def test_two_roles_of_one_day_have_one_order(self, cast: Cast, settings, first: Role) -> None:
+        """Olga's card says the same whichever row the database returns first."""
+        settings.DEMO_MODE = True
+        Membership.objects.filter(user=cast.olga).update(role=first)
+        other = {Role.MANAGER: Role.FRONT_DESK, Role.FRONT_DESK: Role.MANAGER}[first]
+        make.make_member(cast.olga, cast.phoenix, other)
+        assert Membership.objects.filter(user=cast.olga).values("started_at").distinct().count() == 1
+        assert "Continue as Olga (front desk)" in Client().get(reverse("account_login")).content.decode()
 
     def test_continue_as_pat(self, cast: Cast, settings) -> None:
         settings.DEMO_MODE = True
