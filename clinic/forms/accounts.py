@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 
 from clinic import tokens
@@ -66,7 +67,25 @@ def _malformed_is_refused() -> Iterator[None]:
         raise ValidationError(_("This passkey does not fit. Try again, or use another way.")) from error
 
 
+class _CredentialField(forms.JSONField):
+    """What a passkey answers. A number of thousands of digits, or brackets without end, is no answer."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(_("This passkey does not fit. Try again, or use another way.")) from error
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            return super().bound_data(data, initial)
+        except (ValueError, RecursionError):
+            return InvalidJSONInput(data)
+
+
 class _CarefulPasskeyForm(AuthenticateWebAuthnForm):
+    credential = _CredentialField(required=True, widget=forms.HiddenInput)
+
     def clean_credential(self) -> Any:
         with _malformed_is_refused():
             return super().clean_credential()
@@ -85,6 +104,8 @@ class ReauthenticatePasskeyForm(_CarefulPasskeyForm, ReauthenticateWebAuthnForm)
 
 
 class AddPasskeyForm(AddWebAuthnForm):
+    credential = _CredentialField(required=True, widget=forms.HiddenInput)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].label = _("Name")
