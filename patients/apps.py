@@ -1,4 +1,4 @@
-"""Registers the letters and the work whose subjects live in this app, and tells the ground floor who is behind a sign-in."""
+"""Registers the letters, the work and the record numbers of this app, and tells the ground floor who is behind a sign-in."""
 
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ class PatientsConfig(AppConfig):
     def ready(self) -> None:
         from clinic.homelocation import register_patient_behind
 
-        from . import letters, subjects
+        from . import letters, recordnumbers, subjects
 
         letters.register_own()
+        recordnumbers.register_own()
         subjects.register_own()
         register_patient_behind(_patient_behind)
 

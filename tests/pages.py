@@ -98,7 +98,7 @@ LOOKS: dict[str, Look] = {
     "clinic:enter_time_off(location_id)": Look("ada", refused=_EMPTY),
     "clinic:devices": Look("ada"),
     "clinic:enroll_device(location_id)": Look("ada", refused=_EMPTY),
-    "clinic:audit_log": Look("petra", ("", "?patient={patient_id}")),
+    "clinic:audit_log": Look("petra", ("", "?patient={patient_number}")),
     "clinic:policy": Look("ada"),
     # The patients' floor.
     "patients:welcome": Look(),
@@ -221,7 +221,12 @@ def more_records(cast: Cast, records: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     cast.rosa.refresh_from_db()
     fresh = make.make_patient(cast.denver, "Nora", "Newcomer", life_state=LifeState.ENQUIRER)
-    return {**records, "missed_appointment_id": missed.pk, "other_patient_id": fresh.pk}
+    return {
+        **records,
+        "missed_appointment_id": missed.pk,
+        "other_patient_id": fresh.pk,
+        "patient_number": cast.pat.mrn,
+    }
 
 
 def fill(cast: Cast, *, rows: int = ROWS, start: int = 0, names: str = "") -> None:

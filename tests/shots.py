@@ -213,7 +213,7 @@ def records_of_the_demo() -> dict[str, Any]:
     }
     found = {name: row.pk for name, rows in first.items() if (row := rows.first()) is not None}
     return found | {
-        "patient_id": pat.pk, "person_id": felix.pk, "location_id": denver.pk, "day": now.date(), "token": "no-such-link",
+        "patient_id": pat.pk, "patient_number": pat.mrn, "person_id": felix.pk, "location_id": denver.pk, "day": now.date(), "token": "no-such-link",
     }  # fmt: skip
 
 

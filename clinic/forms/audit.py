@@ -8,13 +8,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.audit_words import WORDS
+from clinic.forms import words
 from clinic.forms.hours import DayField
 
 # Not one person: everybody who was not signed in.
 STRANGERS = "strangers"
+NO_SUCH_NUMBER = gettext_lazy(
+    "Nobody at your locations has this record number. Copy it from the patient's page; it stands under their name."
+)
 
 
-class AuditLogForm(forms.Form):
+class AuditLogForm(words.Form):
     """Every field narrows; none is needed. Values stand in the address, so none of them is a name."""
 
     who = forms.ChoiceField(
@@ -24,9 +28,9 @@ class AuditLogForm(forms.Form):
         label=gettext_lazy("Did what"), required=False, widget=forms.Select(attrs={"class": "form-select"})
     )
     day = DayField(label=gettext_lazy("On"), required=False)
-    patient = forms.UUIDField(
-        label=gettext_lazy("Patient's id"), required=False,
-        error_messages={"invalid": gettext_lazy("That is not an id. Copy it from the address of the patient's page.")},
+    patient = forms.CharField(
+        label=gettext_lazy("Patient's record number"), required=False, max_length=12,
+        error_messages={"max_length": NO_SUCH_NUMBER, "null_characters_not_allowed": NO_SUCH_NUMBER},
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "spellcheck": "false"}),
     )  # fmt: skip
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)

@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from clinic import audit, audit_words, localtime
+from clinic import audit, audit_words, localtime, recordnumbers
 from clinic.access import Permission, locations_where, staff_view
 from clinic.audit import Verb
-from clinic.forms.audit import STRANGERS, AuditLogForm
+from clinic.forms.audit import NO_SUCH_NUMBER, STRANGERS, AuditLogForm
 from clinic.http import UNPROCESSABLE, StaffRequest, answer
 from clinic.models import AuditEvent, AuditSeal, Location, Membership, Outcome, Role, User
 
@@ -28,25 +28,37 @@ def audit_log(request: StaffRequest) -> HttpResponse:
     names = people.values_list("user_id", "user__name").distinct()
     form = AuditLogForm(request.GET, people=[(str(pk), name) for pk, name in names])
     context: dict[str, Any] = {"form": form, "sealed": _sealed(request)}
-    if not form.is_valid():
+    patient_id = _patient_asked(request, form) if form.is_valid() else None
+    if form.errors:
         return answer(request, "clinic/audit_log.html", context, part="rows", status=UNPROCESSABLE)
     asked = form.cleaned_data
     audit.searched(
         request, fields=form.asked, what=repr(sorted(asked.items(), key=lambda item: item[0])),
-        patient_id=asked["patient"], now=request.now,
+        patient_id=patient_id, now=request.now,
     )  # fmt: skip
-    rows = _found(request, where, asked)
+    rows = _found(request, where, asked, patient_id)
     context |= {
         "rows": _rows(request, rows[:ROWS_A_PAGE]),
         "is_narrowed": bool(form.asked),
-        "patient_url": reverse("patients:patient", args=[asked["patient"]]) if asked["patient"] else "",
+        "patient_url": reverse("patients:patient", args=[patient_id]) if patient_id else "",
         "newest_url": _url(form) if asked["before"] else "",
         "older_url": _url(form, before=rows[ROWS_A_PAGE - 1].pk) if len(rows) > ROWS_A_PAGE else "",
     }
     return answer(request, "clinic/audit_log.html", context, part="rows")
 
 
-def _found(request: StaffRequest, where: frozenset[UUID], asked: dict[str, Any]) -> list[AuditEvent]:
+def _patient_asked(request: StaffRequest, form: AuditLogForm) -> UUID | None:
+    """Return the patient whose record number was typed; a number that is nobody's here is an error of its field."""
+    number = form.cleaned_data["patient"]
+    patient_id = recordnumbers.id_of(request.user, number, request.now) if number else None
+    if number and patient_id is None:
+        form.add_error("patient", str(NO_SUCH_NUMBER))
+    return patient_id
+
+
+def _found(
+    request: StaffRequest, where: frozenset[UUID], asked: dict[str, Any], patient_id: UUID | None
+) -> list[AuditEvent]:
     """Return the newest rows that were asked for, one more than a page shows. One query, or two for a patient.
 
     Where an index finds few rows among very many, the order is by an expression: the planner would otherwise walk the
@@ -64,11 +76,11 @@ def _found(request: StaffRequest, where: frozenset[UUID], asked: dict[str, Any])
         events = events.filter(at__gte=start, at__lt=end)
     found_by_index = events.order_by((F("id") + 0).desc())
     newest = found_by_index if asked["day"] else events.order_by("-id")
-    if not asked["patient"]:
+    if patient_id is None:
         return list(newest[: ROWS_A_PAGE + 1])
-    about = newest.filter(patient_id=asked["patient"])[: ROWS_A_PAGE + 1]
+    about = newest.filter(patient_id=patient_id)[: ROWS_A_PAGE + 1]
     # On a list of patients, too, somebody was seen.
-    listed = found_by_index.filter(verb=Verb.LIST_READ, details__patients__contains=[str(asked["patient"])])
+    listed = found_by_index.filter(verb=Verb.LIST_READ, details__patients__contains=[str(patient_id)])
     found = [*about, *listed[: ROWS_A_PAGE + 1]]
     return sorted(found, key=lambda event: -event.pk)[: ROWS_A_PAGE + 1]
 
@@ -79,13 +91,16 @@ def _url(form: AuditLogForm, **more: Any) -> str:
 
 
 def _rows(request: StaffRequest, events: list[AuditEvent]) -> list[dict[str, Any]]:
-    """Return what the page shows of each row. Of a patient nothing but the id: no name stands here. Two queries."""
+    """Return what the page shows of each row. Of a patient the record number: no name stands here. Three queries."""
     actors = {event.actor_id for event in events if event.actor_id}
     people = {user.pk: user for user in User.objects.filter(pk__in=actors)}
     places = dict(
         Location.objects.filter(pk__in={event.location_id for event in events if event.location_id}).values_list(
             "pk", "name"
         )
+    )
+    numbers = recordnumbers.numbers_of(
+        request.user, {event.patient_id for event in events if event.patient_id}, request.now
     )
     tz = request.location.tz
     base = reverse("clinic:audit_log")
@@ -101,7 +116,8 @@ def _rows(request: StaffRequest, events: list[AuditEvent]) -> list[dict[str, Any
             "subject": "" if event.subject_id == event.patient_id else audit_words.called(event.subject_type),
             "subject_id": str(event.subject_id or ""),
             "patient": str(event.patient_id or ""),
-            "patient_url": f"{base}?{urlencode({'patient': str(event.patient_id)})}" if event.patient_id else "",
+            "number": (number := numbers.get(event.patient_id, "") if event.patient_id else ""),
+            "patient_url": f"{base}?{urlencode({'patient': number})}" if number else "",
             "place": places.get(event.location_id, "") if event.location_id else "",
             "details": _details(event.details),
             "address": event.address or "",

@@ -106,6 +106,7 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         "referred": localtime.day_text(localtime.day_of(referral.received_at, tz)) if referral else "",
         "may_write": holds(request.user, Permission.PATIENT_WRITE, where),
         "may_correct_death": found.is_deceased and holds(request.user, Permission.PATIENT_CORRECT_DEATH, where),
+        "may_read_audit": holds(request.user, Permission.AUDIT_READ, where),
         "may_read_letters": holds(request.user, Permission.MESSAGE_READ, where),
         "chart_is_open": may_read_charts and (is_on_team or grant is not None),
         "may_break_glass": not is_on_team and grant is None and holds(request.user, Permission.BREAK_GLASS, where),

@@ -81,7 +81,7 @@ def full(cast: Cast) -> dict[str, Any]:
 def fresh(cast: Cast) -> dict[str, Any]:
     """Return the ids there are on the first day, of people about whom nothing is known yet."""
     return {
-        "patient_id": cast.quinn.pk, "other_patient_id": cast.quinn.pk, "referral_id": cast.rosa.pk,
+        "patient_id": cast.quinn.pk, "patient_number": cast.quinn.mrn, "other_patient_id": cast.quinn.pk, "referral_id": cast.rosa.pk,
         "person_id": cast.felix.pk, "room_id": cast.room.pk, "location_id": cast.denver.pk, "day": make.NOON.date(),
     }  # fmt: skip
 

@@ -75,11 +75,45 @@ class TestFilters:
     def test_a_patient_with_the_lists_they_were_on(
         self, cast: Cast, happened: None, signed_in: SignedIn, now: datetime
     ) -> None:
-        assert rows(cast, signed_in, patient=str(cast.pat.pk)) == [
+        assert rows(cast, signed_in, patient=cast.pat.mrn) == [
             ("Frida Flores", "was shown a list"),
             ("Frida Flores", "read a record"),
         ]
-        assert rows(cast, signed_in, patient=str(cast.sol.pk)) == []
+        assert rows(cast, signed_in, patient=f" {cast.pat.mrn.lower()} ") == rows(cast, signed_in, patient=cast.pat.mrn)
+
+    @pytest.mark.parametrize("whose", ["sol", "nobody", "id"])
+    def test_a_number_that_is_nobodys_here_gets_one_sentence(
+        self, cast: Cast, happened: None, signed_in: SignedIn, now: datetime, whose: str
+    ) -> None:
+        """Sol is Phoenix's: Petra is not told that there is such a number, nor an id taken for one."""
+        typed = {"sol": cast.sol.mrn, "nobody": "SW-99999", "id": str(cast.pat.pk)}[whose]
+        answer = signed_in(cast.petra).get(reverse("clinic:audit_log"), {"patient": typed})
+        assert answer.status_code == 422
+        page = answer.content.decode()
+        assert "Nobody at your locations has this record number. Copy it from the patient" in page
+        assert typed in page
+        assert "rows" not in answer.context
+        assert not AuditEvent.objects.filter(verb=Verb.AUDIT_SEARCHED).exists()
+
+    def test_a_row_leads_to_its_patients_rows_by_number(
+        self, cast: Cast, happened: None, signed_in: SignedIn, now: datetime
+    ) -> None:
+        audit.record(cast.petra, Verb.PASSWORD_CHANGED, None, now=make.NOON, patient_id=cast.sol.pk)
+        answer = signed_in(cast.petra).get(reverse("clinic:audit_log"))
+        urls = {row["patient"]: (row["number"], row["patient_url"]) for row in answer.context["rows"]}
+        path = reverse("clinic:audit_log")
+        assert urls[str(cast.pat.pk)] == (cast.pat.mrn, f"{path}?patient={cast.pat.mrn}")
+        # A row of no location about somebody else's patient: the id, and no way on.
+        assert urls[str(cast.sol.pk)] == ("", "")
+        assert cast.sol.mrn not in answer.content.decode()
+
+    def test_the_patients_page_leads_here(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        page, to = reverse("patients:patient", args=[cast.pat.pk]), f"/office/audit/?patient={cast.pat.mrn}"
+        petra = signed_in(cast.petra)
+        assert to in petra.get(page).content.decode()
+        assert petra.get(to).context["patient_url"] == page
+        for who in (cast.frida, cast.theo, cast.ada):
+            assert to not in signed_in(who).get(page).content.decode()
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -117,7 +151,7 @@ class TestReadingIsAudited:
     def test_a_search_for_a_patient_is_in_that_patients_rows(
         self, cast: Cast, happened: None, signed_in: SignedIn, now: datetime
     ) -> None:
-        rows(cast, signed_in, patient=str(cast.pat.pk))
+        rows(cast, signed_in, patient=cast.pat.mrn)
         assert AuditEvent.objects.get(verb=Verb.AUDIT_SEARCHED).patient_id == cast.pat.pk
 
     def test_once_a_quarter_of_an_hour_for_the_same_question(
