@@ -39,6 +39,8 @@ class Verb(StrEnum):
     APPOINTMENT_MISSED = "appointment.missed"
     APPOINTMENT_MISS_UNDONE = "appointment.miss_undone"
     APPOINTMENT_MOVED = "appointment.moved"
+    APPOINTMENT_RECORDED = "appointment.recorded"
+    APPOINTMENT_RECORD_UNDONE = "appointment.record_undone"
     APPOINTMENT_STARTED = "appointment.started"
     AUDIT_SEARCHED = "audit.searched"
     BREAK_GLASS_REVIEWED = "break_glass.reviewed"

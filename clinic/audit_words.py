@@ -19,6 +19,8 @@ WORDS: dict[Verb, Any] = {
     Verb.APPOINTMENT_MISSED: _("recorded that somebody did not come"),
     Verb.APPOINTMENT_MISS_UNDONE: _("took “did not come” back"),
     Verb.APPOINTMENT_MOVED: _("moved a visit"),
+    Verb.APPOINTMENT_RECORDED: _("recorded a visit afterwards"),
+    Verb.APPOINTMENT_RECORD_UNDONE: _("took back a visit that was recorded afterwards"),
     Verb.APPOINTMENT_STARTED: _("began a visit"),
     Verb.AUDIT_SEARCHED: _("read the audit"),
     Verb.BREAK_GLASS_REVIEWED: _("reviewed an emergency opening"),

@@ -10,7 +10,7 @@ from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
 from sessions.models import Appointment, ChangeRequest
 
-_WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room", "booked_by")
+_WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room", "booked_by", "recorded_by")
 
 
 def get_appointment_or_404(

@@ -53,6 +53,12 @@ appointment_urls: list[URLPattern] = [
     path("appointments/<uuid:appointment_id>/left/", visits.mark_left, name="mark_left"),
     path("appointments/<uuid:appointment_id>/no-show/", visits.mark_no_show, name="mark_no_show"),
     path("appointments/<uuid:appointment_id>/undo-no-show/", visits.undo_no_show, name="undo_no_show"),
+    path("appointments/<uuid:appointment_id>/record-afterwards/", visits.record_afterwards, name="record_afterwards"),
+    path(
+        "appointments/<uuid:appointment_id>/undo-record-afterwards/",
+        visits.undo_record_afterwards,
+        name="undo_record_afterwards",
+    ),
     path("appointments/<uuid:appointment_id>/letters/", letters.visit_letters, name="visit_letters"),
     path(
         "change-requests/<uuid:change_request_id>/answer/",

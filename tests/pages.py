@@ -142,6 +142,9 @@ LOOKS: dict[str, Look] = {
     "sessions:undo_no_show(appointment_id)": Look(
         "frida", refused=_EMPTY, instead={"appointment_id": "missed_appointment_id"}
     ),
+    "sessions:record_afterwards(appointment_id)": Look(
+        "frida", refused=_EMPTY, instead={"appointment_id": "missed_appointment_id"}
+    ),
     "sessions:visit_letters(appointment_id)": Look("frida"),
     "sessions:answer_change_request(change_request_id)": Look("frida", refused=_EMPTY),
     "sessions:patient_visits(patient_id)": Look("frida"),

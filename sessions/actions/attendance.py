@@ -1,4 +1,4 @@
-"""Attendance: whether the patient will come, is here, is in the room, has gone, or did not come.
+"""Attendance: whether the patient will come, is here, is in the room, has gone, did not come, or was here unseen.
 
 Booking, moving and cancelling are in ``visits``. What is said here is said about the day of the visit, by the desk or by
 the clinician, and each slip can be taken back while nothing has been built on it.
@@ -13,7 +13,7 @@ from clinic import audit, localtime
 from clinic.actions import worklist
 from clinic.errors import Refused
 from clinic.models import Role, User, WorkItem
-from sessions.actions import holds, reminders, visits
+from sessions.actions import holds, recalls, reminders, visits
 from sessions.models import Appointment, Reminder
 
 # Somebody who did not come is called within so many hours (domain.md 8.2: the same day).
@@ -34,8 +34,19 @@ class TooLate(Refused):
     """It could have been said earlier."""
 
 
+class NotThen(Refused):
+    """The visit did not begin at that time: it is on another day, or still to come."""
+
+
 def _become(
-    *, by: User, visit: Appointment, status: Appointment.Status, verb: audit.Verb, now: datetime, **changes: object
+    *,
+    by: User,
+    visit: Appointment,
+    status: Appointment.Status,
+    verb: audit.Verb,
+    now: datetime,
+    details: dict[str, str] | None = None,
+    **changes: object,
 ) -> Appointment:
     """Move a locked visit to a state its guard allowed, with the moments that belong to it."""
     visit.status = status
@@ -43,7 +54,7 @@ def _become(
     for field, value in changes.items():
         setattr(visit, field, value)
     visit.save(update_fields=["status", "version", *changes])
-    audit.record(by, verb, visit, now=now)
+    audit.record(by, verb, visit, now=now, details=details)
     return visit
 
 
@@ -210,3 +221,91 @@ def undo_no_show(*, by: User, appointment: Appointment, because: str, now: datet
         raise holds.SlotTaken(
             _("The room or the clinician has been given to somebody else meanwhile. Book a new visit instead.")
         ) from taken
+
+
+@transaction.atomic
+def record_afterwards(
+    *,
+    by: User,
+    appointment: Appointment,
+    began_at: datetime,
+    reason: Appointment.RecordReason,
+    note: str,
+    now: datetime,
+) -> Appointment:
+    """Return the visit, done: it took place and nobody was checked in. When it ended is not known and not guessed.
+
+    Also puts right a “did not come” that was a mistake; the call to the patient is then not needed. Refuses a visit that
+    somebody was checked in for or that is cancelled, the time before a miss could be said, more than two weeks after the
+    visit, a beginning on another day or to come, and one after a death that is on record.
+    """
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    tz, day = visit.location.tz, localtime.day_of(visit.starts_at, visit.location.tz)
+    if visit.recorded_at is not None:
+        raise visits.NotPossibleNow(
+            _("%(name)s's visit is recorded already, since %(time)s.")
+            % {"name": visit.patient.called, "time": localtime.moment_text(visit.recorded_at, tz)}
+        )
+    if visit.status not in Appointment.NEVER_CHECKED_IN:
+        raise _refuse_move(visit, _("%(name)s's visit cannot be recorded afterwards: its state is “%(state)s”."))
+    if now < visit.no_show_from():
+        raise TooEarly(
+            _("It is too early to say that. If %(name)s is here, check them in; else wait until %(time)s.")
+            % {"name": visit.patient.called, "time": localtime.moment_text(visit.no_show_from(), tz)}
+        )
+    if now > visit.record_until():
+        raise TooLate(
+            _("This visit was on %(day)s, and a visit can be recorded for two weeks. Leave it as it is and tell a manager.")
+            % {"day": localtime.day_text(day)}
+        )  # fmt: skip
+    if localtime.day_of(began_at, tz) != day:
+        raise NotThen(
+            _("This visit was planned for %(day)s. Give the time at which it began on that day.")
+            % {"day": localtime.day_text(day)}
+        )
+    if began_at > now:
+        raise NotThen(
+            _("%(time)s is still to come. Give the time at which the visit began.")
+            % {"time": localtime.moment_text(began_at, tz)}
+        )
+    if visit.patient.is_deceased and visit.patient.life_state_since < began_at:
+        raise visits.NotInCare(
+            _("%(name)s was recorded as deceased before that. Make sure whose visit it was; a manager corrects a death that was a mistake.")
+            % {"name": visit.patient.full_name}
+        )  # fmt: skip
+    for kind, outcome in (
+        (WorkItem.Kind.UNSETTLED_VISIT, WorkItem.Outcome.DONE),
+        (WorkItem.Kind.CALL_PATIENT, WorkItem.Outcome.NOT_NEEDED),
+    ):
+        worklist.close_about(by=by, kind=kind, subject_id=visit.pk, outcome=outcome, now=now)
+    return _become(
+        by=by, visit=visit, status=Status.COMPLETED, verb=audit.Verb.APPOINTMENT_RECORDED, now=now, started_at=began_at,
+        recorded_at=now, recorded_by=by, record_reason=reason, record_note=note, no_show_at=None,
+        details={"began_at": began_at.isoformat(), "reason": reason, "was": visit.status},
+    )  # fmt: skip
+
+
+@transaction.atomic
+def undo_record_afterwards(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+    """Return the visit, planned as before it was recorded: a slip, as with a check-in. Refuses after ten minutes.
+
+    What became of it has to be said anew, so of a past day the desk is asked again.
+    """
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    if visit.recorded_at is None:
+        raise _refuse_move(visit, _("There is no record to take back: %(name)s's visit is “%(state)s”."))
+    if not visit.can_undo_record(now):
+        raise TooLate(
+            _("What was recorded afterwards can be taken back for ten minutes. Tell a manager if %(name)s's visit was another's.")
+            % {"name": visit.patient.called}
+        )  # fmt: skip
+    if localtime.day_of(now, visit.location.tz) != localtime.day_of(visit.starts_at, visit.location.tz):
+        worklist.open_item(
+            by=by, kind=WorkItem.Kind.UNSETTLED_VISIT, location=visit.location, owner_role=Role.FRONT_DESK,
+            subject_type=Appointment._meta.model_name or "", subject_id=visit.pk, patient_id=visit.patient_id,
+            due_at=now + recalls.SAY_WITHIN, now=now,
+        )  # fmt: skip
+    return _become(
+        by=by, visit=visit, status=Status.BOOKED, verb=audit.Verb.APPOINTMENT_RECORD_UNDONE, now=now, started_at=None,
+        recorded_at=None, recorded_by=None, record_reason="", record_note="",
+    )  # fmt: skip

@@ -20,13 +20,13 @@ from clinic.models import Closure, Location, Membership, Role, TimeOff, User, Wo
 from patients.models import LifeState
 from sessions import availability, timetable
 from sessions.availability import Obstacle
-from sessions.models import Appointment
+from sessions.models import RECORD_WITHIN, Appointment
 
 # The desk looks within a day, and in any case this long before the patient sets out.
 LOOK_WITHIN = timedelta(days=1)
 BEFORE_START = timedelta(hours=3)
 # A visit without an end is asked about for so long; older ones came from elsewhere or are history.
-ASKED_ABOUT_FOR = timedelta(days=14)
+ASKED_ABOUT_FOR = RECORD_WITHIN
 SAY_WITHIN = timedelta(hours=4)
 Kind, Status = WorkItem.Kind, Appointment.Status
 

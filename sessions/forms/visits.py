@@ -125,6 +125,36 @@ class UndoNoShowForm(forms.Form):
     )
 
 
+class RecordAfterwardsForm(forms.Form):
+    """When a visit began that nobody was checked in for, and why it is written down late. Neither is guessed."""
+
+    began_at = forms.TimeField(
+        label=_("When did it begin?"),
+        help_text=_("As well as you know, on the clinic's clock."),
+        error_messages=dict.fromkeys(("required", "invalid"), _("Give the time at which the visit began, like 10:05.")),
+        widget=forms.TimeInput(attrs={"type": "time", "class": "field-short"}),
+    )
+    reason = forms.ChoiceField(
+        label=_("Why was nobody checked in?"),
+        choices=_capitals(Appointment.RecordReason),
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Say why nobody was checked in.")),
+        widget=forms.RadioSelect,
+    )
+    note = forms.CharField(
+        label=_("What happened"),
+        required=False,
+        max_length=300,
+        help_text=_("In a few words, nothing clinical. Needed for “Other”."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("reason") == Appointment.RecordReason.OTHER and not values.get("note"):
+            self.add_error("note", _("Say in a few words what happened."))
+        return values
+
+
 class AskChangeForm(forms.Form):
     """A patient's wish about a visit."""
 

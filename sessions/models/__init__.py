@@ -1,10 +1,11 @@
 """The things of this floor."""
 
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
-from .visits import UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold
+from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold
 from .visittypes import VisitType
 
 __all__ = [
+    "RECORD_WITHIN",
     "UNDO_CHECK_IN_WITHIN",
     "Appointment",
     "Block",

@@ -19,6 +19,9 @@ from .visittypes import VisitType
 
 # Taking back a check-in is a slip of the finger, not a decision (domain.md 8.1).
 UNDO_CHECK_IN_WITHIN = timedelta(minutes=10)
+# So long after a visit its beginning is remembered well enough to be written down, and so long the desk is asked what
+# became of it (sessions/actions/recalls.py; docs/decisions/0013-recorded-afterwards.md).
+RECORD_WITHIN = timedelta(days=14)
 
 
 class AppointmentQuerySet(models.QuerySet["Appointment"]):
@@ -71,15 +74,26 @@ class Appointment(Record):
         CLINIC_CLOSED = "clinic_closed", _("clinic closed")
         OTHER = "other", _("other")
 
+    class RecordReason(models.TextChoices):
+        NOBODY_AT_DESK = "nobody_at_desk", _("nobody was at the desk")
+        WENT_STRAIGHT_IN = "went_straight_in", _("went straight to the clinician")
+        NO_SYSTEM = "no_system", _("the system could not be used")
+        FORGOTTEN = "forgotten", _("checking in was forgotten")
+        MARKED_BY_MISTAKE = "marked_by_mistake", _("marked as “did not come” by mistake")
+        OTHER = "other", _("other")
+
     MOVES: ClassVar[dict[str, frozenset[str]]] = {
         Status.REQUESTED: frozenset({Status.BOOKED, Status.CANCELLED}),
         Status.HELD: frozenset({Status.BOOKED, Status.CANCELLED}),
-        Status.BOOKED: frozenset({Status.CONFIRMED, Status.CHECKED_IN, Status.CANCELLED, Status.NO_SHOW}),
-        Status.CONFIRMED: frozenset({Status.CHECKED_IN, Status.CANCELLED, Status.NO_SHOW}),
+        Status.BOOKED: frozenset(
+            {Status.CONFIRMED, Status.CHECKED_IN, Status.CANCELLED, Status.NO_SHOW, Status.COMPLETED}
+        ),
+        Status.CONFIRMED: frozenset({Status.CHECKED_IN, Status.CANCELLED, Status.NO_SHOW, Status.COMPLETED}),
         Status.CHECKED_IN: frozenset({Status.IN_PROGRESS, Status.LEFT, Status.BOOKED}),
         Status.IN_PROGRESS: frozenset({Status.COMPLETED, Status.LEFT}),
-        Status.NO_SHOW: frozenset({Status.BOOKED}),
-        Status.COMPLETED: frozenset(),
+        Status.NO_SHOW: frozenset({Status.BOOKED, Status.COMPLETED}),
+        # Back only from what was recorded afterwards, while that may be a slip (can_undo_record).
+        Status.COMPLETED: frozenset({Status.BOOKED}),
         Status.LEFT: frozenset(),
         Status.CANCELLED: frozenset(),
         Status.ENTERED_IN_ERROR: frozenset(),
@@ -114,6 +128,8 @@ class Appointment(Record):
         Status.CANCELLED: ("cancelled", _("cancelled")),
         Status.ENTERED_IN_ERROR: ("cancelled", _("entered in error")),
     }
+    # May turn out to have taken place all the same.
+    NEVER_CHECKED_IN: ClassVar[frozenset[str]] = frozenset({Status.BOOKED, Status.CONFIRMED, Status.NO_SHOW})
     # Ahead or under way, as the patient's next visit.
     EXPECTED: ClassVar[frozenset[str]] = frozenset(
         {Status.REQUESTED, Status.HELD, Status.BOOKED, Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS}
@@ -144,6 +160,12 @@ class Appointment(Record):
     finished_at = models.DateTimeField(null=True, blank=True)
     no_show_at = models.DateTimeField(null=True, blank=True)
     no_show_undone_because = models.CharField(_("why it was taken back"), max_length=300, blank=True)
+    # A visit that took place and was never checked in: when that was written down, by whom and why so late. Its
+    # beginning is in ``started_at``; nobody timed its end.
+    recorded_at = models.DateTimeField(null=True, blank=True)
+    recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    record_reason = models.CharField(_("why afterwards"), max_length=20, choices=RecordReason, blank=True)
+    record_note = models.CharField(_("what happened"), max_length=300, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.CharField(max_length=8, choices=CancelledBy, blank=True)
     cancel_is_late = models.BooleanField(default=False)
@@ -168,8 +190,19 @@ class Appointment(Record):
                 condition=~Q(status="in_progress") | Q(started_at__isnull=False), name="appointment_started_has_time"
             ),
             models.CheckConstraint(
-                condition=~Q(status__in=["completed", "left"]) | Q(finished_at__isnull=False),
+                condition=~Q(status__in=["completed", "left"])
+                | Q(finished_at__isnull=False)
+                | Q(status="completed", recorded_at__isnull=False),
                 name="appointment_finished_has_time",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(status="completed", recorded_at__isnull=False, recorded_by__isnull=False)
+                    & Q(started_at__isnull=False)
+                    & ~Q(record_reason="")
+                )
+                | Q(recorded_at=None, recorded_by=None, record_reason="", record_note=""),
+                name="appointment_recorded_has_time_and_reason",
             ),
             models.CheckConstraint(
                 condition=Q(status="no_show", no_show_at__isnull=False) | (~Q(status="no_show") & Q(no_show_at=None)),
@@ -224,7 +257,7 @@ class Appointment(Record):
 
     @property
     def can_be_finished(self) -> bool:
-        return self.may_become(self.Status.COMPLETED)
+        return self.status == self.Status.IN_PROGRESS
 
     @property
     def can_leave(self) -> bool:
@@ -277,6 +310,21 @@ class Appointment(Record):
             self.status == self.Status.CHECKED_IN
             and self.checked_in_at is not None
             and now <= self.checked_in_at + UNDO_CHECK_IN_WITHIN
+        )
+
+    def can_be_recorded(self, now: datetime) -> bool:
+        """Return whether it may be said that the visit took place, though nobody was checked in."""
+        return self.status in self.NEVER_CHECKED_IN and self.no_show_from() <= now <= self.record_until()
+
+    def record_until(self) -> datetime:
+        """Return the last moment at which it may be said that the visit took place."""
+        return self.ends_at + RECORD_WITHIN
+
+    def can_undo_record(self, now: datetime) -> bool:
+        return (
+            self.status == self.Status.COMPLETED
+            and self.recorded_at is not None
+            and now <= self.recorded_at + UNDO_CHECK_IN_WITHIN
         )
 
     def no_show_from(self) -> datetime:

@@ -52,6 +52,9 @@ class Card(NamedTuple):
     act: str
     other_url: str
     other: str
+    # A page for what takes more than a tap.
+    more_url: str
+    more: str
     # What stands in the place of the button where there is nothing more to do.
     state: tuple[str, str] | None
     is_loud: bool
@@ -162,7 +165,7 @@ def _card(
         row
     )
     marks: list[tuple[str, str]] = []
-    act = other = ("", "")
+    act = other = more = ("", "")
     is_loud = False
     if status in Appointment.OPEN:
         late_by = int((now - starts_at).total_seconds() // 60)
@@ -176,6 +179,8 @@ def _card(
             act = ("check-in", _("Check in"))
             if late_by >= minutes:
                 other = ("no-show", _("Did not come"))
+        if may_conduct and status in Appointment.NEVER_CHECKED_IN and late_by >= minutes:
+            more = ("record-afterwards", _("Took place"))
     elif status == Status.CHECKED_IN:
         key = "here"
         waited = int((now - checked_in_at).total_seconds() // 60)
@@ -199,7 +204,7 @@ def _card(
     card = Card(
         url=url, key=pk.hex[-7:], time=localtime.clock_text(starts_at, tz), name=f"{called} {family}",
         meta=" · ".join(where), marks=marks, act_url=f"{url}{act[0]}/", act=act[1], other_url=f"{url}{other[0]}/",
-        other=other[1], is_loud=is_loud,
+        other=other[1], more_url=f"{url}{more[0]}/", more=more[1], is_loud=is_loud,
         state=marks.pop(0) if marks and not act[1] and key in {"in_room", "away"} else None,
     )  # fmt: skip
     return key, card

@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils import formats
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from clinic import localtime
@@ -34,6 +35,7 @@ from sessions.forms.visits import (
     CancelAppointmentForm,
     ChooseSlotForm,
     FindSlotForm,
+    RecordAfterwardsForm,
     RescheduleForm,
     SeenVersionForm,
     Slot,
@@ -333,6 +335,10 @@ def _acts(visit: Appointment, user: User, now: datetime) -> list[Act]:
          "undo_check_in", "secondary", True),
         (may_book and visit.can_be_moved, _("Move"), "calendar-week", "reschedule", "secondary", False),
         (may_check_in and visit.can_be_missed(now), _("Did not come"), "hourglass", "mark_no_show", "secondary", True),
+        (may_conduct and visit.can_be_recorded(now), _("Took place: record it"), "journal-check", "record_afterwards",
+         "secondary", False),
+        (may_conduct and visit.can_undo_record(now), _("Take back the record"), "arrow-counterclockwise",
+         "undo_record_afterwards", "secondary", True),
         (may_conduct and visit.can_leave, _("Left before the end"), "box-arrow-right", "mark_left", "secondary", True),
         (may_check_in and visit.was_missed and is_today, _("Take back “did not come”"), "arrow-counterclockwise",
          "undo_no_show", "secondary", False),
@@ -401,6 +407,12 @@ def _story(visit: Appointment) -> list[dict[str, str]]:
         (visit.checked_in_at, _("Here"), "door-open", ""),
         (visit.started_at, _("In room"), "activity", ""),
         (visit.finished_at, visit.word, "check2-all", ""),
+        (
+            visit.recorded_at,
+            _("Recorded afterwards"),
+            "journal-check",
+            visit.recorded_by.name if visit.recorded_by else "",
+        ),
         (visit.no_show_at, _("Did not come"), "hourglass", ""),
         (visit.cancelled_at, _("Cancelled"), "x", _cancelled_words(visit)),
     ]
@@ -409,6 +421,10 @@ def _story(visit: Appointment) -> list[dict[str, str]]:
         for at, title, icon, by in moments
         if at is not None
     ]
+    if visit.recorded_at is not None:
+        told[-1]["text"] = ": ".join(
+            filter(None, [str(capfirst(visit.get_record_reason_display())), visit.record_note])
+        )
     if visit.no_show_undone_because:
         told.append({"title": _("“Did not come” was taken back"), "icon": "arrow-counterclockwise", "time": "",
                      "text": visit.no_show_undone_because})  # fmt: skip
@@ -618,6 +634,54 @@ def undo_no_show(request: StaffRequest, appointment_id: uuid.UUID) -> HttpRespon
     status = UNPROCESSABLE if request.method == "POST" else 200
     context = {"form": form, "visit": visit, "said": visits.said(visit)}
     return answer(request, "sessions/undo_no_show.html", context, status=status)
+
+
+@staff_view(Permission.APPOINTMENT_CONDUCT, methods=GET_POST)
+def record_afterwards(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """The visit took place and nobody was checked in: say when it began and why it is written down late."""
+    visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_CONDUCT)
+    tz = visit.location.tz
+    form = RecordAfterwardsForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        began_at = localtime.at(localtime.day_of(visit.starts_at, tz), form.cleaned_data["began_at"], tz)
+        try:
+            attendance.record_afterwards(
+                by=request.user, appointment=visit, began_at=began_at, note=form.cleaned_data["note"],
+                reason=Appointment.RecordReason(form.cleaned_data["reason"]), now=request.now,
+            )  # fmt: skip
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(
+                request, _recorded_sentence(visit, began_at),
+                extra_tags="undo:" + reverse("sessions:undo_record_afterwards", args=[visit.pk]),
+            )  # fmt: skip
+            return go(request, "sessions:appointment", visit.pk)
+    context = {
+        "form": form, "visit": visit, "said": visits.said(visit),
+        "day": localtime.day_text(localtime.day_of(visit.starts_at, tz)), "zone": localtime.zone_text(visit.starts_at, tz),
+        "until": localtime.moment_text(visit.record_until(), tz),
+        "is_today": localtime.day_of(visit.starts_at, tz) == localtime.day_of(request.now, tz),
+    }  # fmt: skip
+    status = UNPROCESSABLE if request.method == "POST" else 200
+    return answer(request, "sessions/record_afterwards.html", context, status=status)
+
+
+def _recorded_sentence(visit: Appointment, began_at: datetime) -> str:
+    return _("%(type)s of %(name)s on %(when)s is recorded as done.") % {
+        "type": visit.visit_type.name,
+        "name": visit.patient.full_name,
+        "when": localtime.moment_text(began_at, visit.location.tz),
+    }
+
+
+@staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
+def undo_record_afterwards(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """What was recorded afterwards was a slip."""
+    return _do(
+        request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.undo_record_afterwards,
+        _("The visit of %(name)s is as it was before. Say what became of it."),
+    )  # fmt: skip
 
 
 @staff_view(Permission.APPOINTMENT_BOOK, methods=GET_POST)
