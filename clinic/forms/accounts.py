@@ -21,6 +21,7 @@ from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 
 from clinic import tokens
+from clinic.forms import words
 from clinic.models import User
 
 
@@ -120,7 +121,7 @@ class AddPasskeyForm(AddWebAuthnForm):
         return cleaned
 
 
-class JoinForm(forms.Form):
+class JoinForm(words.Form):
     """The answer to a staff invitation. Role, location and address are the invitation's and are not asked."""
 
     name = forms.CharField(label=_("Your name"), max_length=120, help_text=_("As colleagues and patients know you."))

@@ -6,10 +6,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
 from clinic.models import EnrolledDevice, Room
 
 
-class EnrollDeviceForm(forms.Form):
+class EnrollDeviceForm(words.Form):
     name = forms.CharField(
         label=_("Name"), max_length=40, help_text=_("Where it hangs or lies, such as Aspen, left wall.")
     )

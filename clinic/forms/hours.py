@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.actions.hours import Stretch
+from clinic.forms import words
 from clinic.models import TimeOff, User, Weekday
 
 
@@ -58,7 +59,7 @@ def _day(label: Any, *, required: bool = True, help_text: Any = "") -> DayField:
     return DayField(label=label, required=required, help_text=help_text)
 
 
-class WeekForm(forms.Form):
+class WeekForm(words.Form):
     """A table of weekdays with pairs of times. Both times of a pair are given, or neither."""
 
     # The names of each pair's two fields, which the weekday's number ends.
@@ -170,7 +171,7 @@ class SetWorkingHoursForm(WeekForm):
         return values
 
 
-class StretchForm(forms.Form):
+class StretchForm(words.Form):
     """Whole days, or hours of them."""
 
     first = _day(gettext_lazy("First day"))

@@ -4,9 +4,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clinic.actions.outbox import Settlement
+from clinic.forms import words
 
 
-class SettleMessageForm(forms.Form):
+class SettleMessageForm(words.Form):
     outcome = forms.ChoiceField(
         label=_("What became of it"),
         choices=Settlement.choices,

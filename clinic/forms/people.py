@@ -8,6 +8,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from clinic.actions.people import Checked, Why
+from clinic.forms import words
 from clinic.models import Licence, Membership, Role, User
 
 US_STATES = [
@@ -74,7 +75,7 @@ def _spoken(choices: Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
 ASK = ("", _("Choose one"))
 
 
-class _WithSupervisor(forms.Form):
+class _WithSupervisor(words.Form):
     """A role, and for a trainee whoever supervises them; ``mentors`` are the live clinical memberships of the location."""
 
     role = forms.ChoiceField(label=_("Role"), choices=[ASK, *Role.choices])
@@ -125,7 +126,7 @@ class AddColleagueForm(_WithSupervisor):
     field_order = ("email", "role", "supervisor")
 
 
-class EditPersonForm(forms.Form):
+class EditPersonForm(words.Form):
     name = forms.CharField(label=_("Name"), max_length=120)
     phone = forms.CharField(
         label=_("Phone for urgent pages"), max_length=20, required=False, widget=forms.TextInput(attrs={"type": "tel"})
@@ -143,7 +144,7 @@ class EditPersonForm(forms.Form):
         return phone
 
 
-class _Flags(forms.Form):
+class _Flags(words.Form):
     can_dispense = forms.BooleanField(label=_("May dispense"), required=False)
     is_pharmacy_lead = forms.BooleanField(label=_("Leads the pharmacy"), required=False)
     is_medical_director = forms.BooleanField(label=_("Is the medical director"), required=False)
@@ -161,7 +162,7 @@ class ChangeMembershipForm(_WithSupervisor, _Flags):
         del self.fields["role"]
 
 
-class RecordLicenceForm(forms.Form):
+class RecordLicenceForm(words.Form):
     kind = forms.ChoiceField(label=_("Kind"), choices=[ASK, *Licence.Kind.choices])
     number = forms.CharField(label=_("Number"), max_length=30, widget=forms.TextInput(attrs={"class": "field-medium"}))
     state = forms.ChoiceField(label=_("State"), choices=[ASK, *((state, state) for state in US_STATES)])
@@ -177,7 +178,7 @@ class RecordLicenceForm(forms.Form):
         return _one_line(self.cleaned_data["number"])
 
 
-class ResetSecondFactorForm(forms.Form):
+class ResetSecondFactorForm(words.Form):
     why = forms.ChoiceField(label=_("What happened?"), choices=Why.choices, widget=forms.RadioSelect)
     checked = forms.ChoiceField(
         label=_("How do you know that it is really them?"),

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 from phonenumber_field.phonenumber import PhoneNumber
 
+from clinic.forms import words
 from clinic.forms.people import US_STATES
 from clinic.models import Device, Room
 
@@ -26,7 +27,7 @@ def _zone_choices(current: str) -> list[tuple[str, str]]:
     return [("", str(_("Choose a time zone"))), *((name, name.replace("_", " ")) for name in names)]
 
 
-class LocationForm(forms.Form):
+class LocationForm(words.Form):
     """A location as people and letters know it."""
 
     name = forms.CharField(
@@ -80,7 +81,7 @@ class EditLocationForm(LocationForm):
     pass
 
 
-class AddRoomForm(forms.Form):
+class AddRoomForm(words.Form):
     name = forms.CharField(
         label=_("Name"),
         max_length=40,
@@ -104,7 +105,7 @@ class EditRoomForm(AddRoomForm):
     )
 
 
-class AddEquipmentForm(forms.Form):
+class AddEquipmentForm(words.Form):
     name = forms.CharField(label=_("Name"), max_length=40, help_text=_("As it stands on its label, such as Monitor 2."))
     kind = forms.ChoiceField(label=_("Kind"), choices=Device.Kind.choices, widget=forms.RadioSelect)
     serial_number = forms.CharField(label=_("Serial number"), max_length=40, required=False)

@@ -6,10 +6,11 @@ from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
 from clinic.models import WorkItem
 
 
-class CloseWorkItemForm(forms.Form):
+class CloseWorkItemForm(words.Form):
     outcome = forms.ChoiceField(label=_("What came of it?"), choices=WorkItem.Outcome.choices, widget=forms.RadioSelect)
     note = forms.CharField(
         label=_("What was done"),

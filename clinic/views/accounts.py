@@ -33,6 +33,7 @@ from clinic.access import GET, GET_POST, POST, Permission, public_view, signed_i
 from clinic.accounts import THIRD_PARTY_URLS, device_text, live_sessions
 from clinic.actions import people
 from clinic.errors import Refused
+from clinic.forms import words
 from clinic.forms.accounts import JoinForm
 from clinic.homelocation import location_of
 from clinic.http import UNPROCESSABLE, OurRequest, answer, go
@@ -67,10 +68,12 @@ def _layout(request: HttpRequest) -> str:
     return "layouts/public.html" if fenced else "layouts/staff.html"
 
 
-def _without_placeholders(context: dict[str, Any]) -> None:
-    """Take allauth's placeholders off its fields: the label above says it, and stays when one types."""
+def _in_our_manner(context: dict[str, Any]) -> None:
+    """Give allauth's forms our words for what is wrong, and take off placeholders: the label above stays when one types."""
     for value in context.values():
         if isinstance(value, BaseForm):
+            if value.is_bound:
+                words.reword(value)
             for field in value.fields.values():
                 field.widget.attrs.pop("placeholder", None)
 
@@ -87,7 +90,7 @@ def _theirs(view: View) -> View:
             return render(request, "account/sign_in_away.html", status=503)
         if isinstance(response, TemplateResponse):
             response.context_data = {**(response.context_data or {}), "layout": _layout(request)}
-            _without_placeholders(response.context_data)
+            _in_our_manner(response.context_data)
             if request.method == "POST" and response.status_code == 200:
                 response.status_code = UNPROCESSABLE
         return response

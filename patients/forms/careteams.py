@@ -6,13 +6,14 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
 from clinic.models import User
 from patients.models import BreakGlass
 
 from .fields import LongText, spoken
 
 
-class AddCareTeamMemberForm(forms.Form):
+class AddCareTeamMemberForm(words.Form):
     user = forms.ChoiceField(label=_("Clinician"))
 
     def __init__(self, *args: Any, clinicians: Iterable[tuple[User, str]], **kwargs: Any) -> None:
@@ -25,7 +26,7 @@ class AddCareTeamMemberForm(forms.Form):
         return self.people[self.cleaned_data["user"]]
 
 
-class BreakGlassForm(forms.Form):
+class BreakGlassForm(words.Form):
     reason = forms.ChoiceField(label=_("Why do you need this chart now?"), widget=forms.RadioSelect)
     reason_text = LongText(
         label=_("What happened"), min_length=10, max_length=500, rows=3,
@@ -38,7 +39,7 @@ class BreakGlassForm(forms.Form):
         self.fields["reason"].choices = spoken((r.value, r.label) for r in reasons)  # type: ignore[attr-defined]
 
 
-class ReviewBreakGlassForm(forms.Form):
+class ReviewBreakGlassForm(words.Form):
     finding = forms.ChoiceField(
         label=_("Finding"), choices=spoken(BreakGlass.Finding.choices), widget=forms.RadioSelect
     )

@@ -3,13 +3,14 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
 from patients.actions.contacts import Details
 from patients.models import Contact
 
 from .fields import PhoneField, spoken
 
 
-class ContactForm(forms.Form):
+class ContactForm(words.Form):
     """One person to call, or to take the patient home."""
 
     kind = forms.ChoiceField(

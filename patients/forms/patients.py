@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
 from clinic.models import Location
 from patients.actions.patients import Identity
 from patients.models import ContactPreference, LifeState, Patient, PortalSuspension
@@ -33,7 +34,7 @@ def _off(**attrs: Any) -> dict[str, Any]:
     return {"autocomplete": "off", "spellcheck": "false", **attrs}
 
 
-class _IdentityForm(forms.Form):
+class _IdentityForm(words.Form):
     given_name = forms.CharField(label=_("First name"), max_length=80, widget=forms.TextInput(attrs=_off()))
     family_name = forms.CharField(label=_("Last name"), max_length=80, widget=forms.TextInput(attrs=_off()))
     birth_date = BirthDateField()
@@ -141,7 +142,7 @@ class EditPatientForm(_IdentityForm):
                 field.choices = [*field.choices, (value, value)]  # type: ignore[attr-defined]
 
 
-class ChangeLifeStateForm(forms.Form):
+class ChangeLifeStateForm(words.Form):
     to = forms.ChoiceField(label=_("New state of care"), widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, states: Iterable[LifeState], **kwargs: Any) -> None:
@@ -152,7 +153,7 @@ class ChangeLifeStateForm(forms.Form):
         return LifeState(self.cleaned_data["to"])
 
 
-class SuspendPortalForm(forms.Form):
+class SuspendPortalForm(words.Form):
     reason = forms.ChoiceField(
         label=_("Why is the portal closed?"),
         # A death is entered as a state of care, and closes the portal with it.
@@ -164,5 +165,5 @@ class SuspendPortalForm(forms.Form):
         return PortalSuspension(self.cleaned_data["reason"])
 
 
-class AnswerAddressChangeForm(forms.Form):
+class AnswerAddressChangeForm(words.Form):
     answer = forms.ChoiceField(choices=[("apply", _("apply")), ("refuse", _("refuse"))])

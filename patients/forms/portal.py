@@ -3,10 +3,12 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
+
 from .fields import BirthDateField, PhoneField
 
 
-class JoinPortalForm(forms.Form):
+class JoinPortalForm(words.Form):
     birth_date = BirthDateField(
         label=_("Your birth date"),
         widget=forms.TextInput(
@@ -17,7 +19,7 @@ class JoinPortalForm(forms.Form):
     )  # fmt: skip
 
 
-class AskAddressChangeForm(forms.Form):
+class AskAddressChangeForm(words.Form):
     email = forms.EmailField(
         label=_("New e-mail"), max_length=254, required=False, widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
 from clinic.models import Category, Channel
 from patients.actions.preferences import Answer
 from patients.models import ASKED_CATEGORIES, ContactPreference
@@ -19,7 +20,7 @@ def _name(category: Category, channel: Channel) -> str:
     return f"{category}_{channel}"
 
 
-class PreferencesForm(forms.Form):
+class PreferencesForm(words.Form):
     """One yes, no or not asked for each kind of letter and channel, and how we know."""
 
     def __init__(self, *args: Any, current: Iterable[ContactPreference], **kwargs: Any) -> None:
@@ -64,7 +65,7 @@ class PreferencesForm(forms.Form):
         return found
 
 
-class PortalPreferencesForm(forms.Form):
+class PortalPreferencesForm(words.Form):
     """A box for each kind of letter and channel. An empty box is a no only where a yes was given before."""
 
     def __init__(self, *args: Any, current: Iterable[ContactPreference], **kwargs: Any) -> None:

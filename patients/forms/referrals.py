@@ -7,13 +7,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
 from clinic.models import Location
 from patients.models import Referral
 
 from .fields import LongText, PhoneField, spoken
 
 
-class _AskForm(forms.Form):
+class _AskForm(words.Form):
     """The facts of an enquiry. The order is the order in which people say them."""
 
     MISSING = {
@@ -121,7 +122,7 @@ class EnterReferralForm(_AskForm):
             self.fields[name].widget.attrs["autocomplete"] = "off"
 
 
-class DeclineReferralForm(forms.Form):
+class DeclineReferralForm(words.Form):
     reason = forms.ChoiceField(
         label=_("Why can we not see this person?"),
         choices=spoken(Referral.DeclineReason.choices),
@@ -133,5 +134,5 @@ class DeclineReferralForm(forms.Form):
     )  # fmt: skip
 
 
-class LinkReferralForm(forms.Form):
+class LinkReferralForm(words.Form):
     patient = forms.UUIDField(widget=forms.HiddenInput)

@@ -11,6 +11,7 @@ from django.utils.functional import lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import words
 from sessions.models import Appointment, ChangeRequest
 
 
@@ -59,7 +60,7 @@ class SlotField(forms.CharField):
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
 
 
-class ChooseSlotForm(forms.Form):
+class ChooseSlotForm(words.Form):
     """A slot, by a radio button of the list or by the one-tap button of an alternative, which wins."""
 
     slot = SlotField(label=_("Time"), max_length=120, required=False)
@@ -83,13 +84,13 @@ class RescheduleForm(ChooseSlotForm):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
 
 
-class SeenVersionForm(forms.Form):
+class SeenVersionForm(words.Form):
     """Which version of a visit was on the screen when a button was pressed."""
 
     version = forms.IntegerField(min_value=1, max_value=2_000_000_000)
 
 
-class FindSlotForm(forms.Form):
+class FindSlotForm(words.Form):
     """Which week, person and room to look for. Nonsense is as good as nothing: the page then shows the default."""
 
     week = forms.DateField(label=_("Week of"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -97,7 +98,7 @@ class FindSlotForm(forms.Form):
     room = forms.UUIDField(label=_("Room"), required=False)
 
 
-class CancelAppointmentForm(forms.Form):
+class CancelAppointmentForm(words.Form):
     """Who cancels, and why. Neither is guessed."""
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
@@ -114,7 +115,7 @@ class CancelAppointmentForm(forms.Form):
     )
 
 
-class UndoNoShowForm(forms.Form):
+class UndoNoShowForm(words.Form):
     """Why “did not come” is taken back."""
 
     because = forms.CharField(
@@ -125,7 +126,7 @@ class UndoNoShowForm(forms.Form):
     )
 
 
-class RecordAfterwardsForm(forms.Form):
+class RecordAfterwardsForm(words.Form):
     """When a visit began that nobody was checked in for, and why it is written down late. Neither is guessed."""
 
     began_at = forms.TimeField(
@@ -155,8 +156,8 @@ class RecordAfterwardsForm(forms.Form):
         return values
 
 
-class AskChangeForm(forms.Form):
-    """A patient's wish about a visit."""
+class AskChangeForm(words.Form):
+    """A patient's wish for another time."""
 
     wish = forms.ChoiceField(
         label=_("What would you like?"),
@@ -172,7 +173,25 @@ class AskChangeForm(forms.Form):
     )
 
 
-class AnswerChangeRequestForm(forms.Form):
+class CancelMyVisitForm(words.Form):
+    """Why a patient cancels, and which time of the visit was on the screen. Nothing is guessed."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2_000_000_000)
+    reason = forms.ChoiceField(
+        label=_("What came up?"),
+        choices=[
+            (Appointment.CancelReason.ILLNESS, _("I am not well")),
+            (Appointment.CancelReason.WORK, _("Work or family")),
+            (Appointment.CancelReason.TRANSPORT, _("I have no way to get there or home")),
+            (Appointment.CancelReason.CHANGED_MIND, _("I no longer wish to come")),
+            (Appointment.CancelReason.OTHER, _("Something else")),
+        ],
+        error_messages={"required": _("Choose what fits best. “Something else” is fine.")},
+        widget=forms.RadioSelect,
+    )
+
+
+class AnswerChangeRequestForm(words.Form):
     """The desk's answer when a wish cannot be met."""
 
     answer = forms.CharField(

@@ -74,9 +74,9 @@ def test_a_second_time_is_refused(now: object) -> None:
         ({"state": "Colorado"}, "--state: "),
         ({"postcode": "8"}, "--postcode: A ZIP code has five digits"),
         ({"phone": "none"}, "--phone: "),
-        ({"manager_email": "ada"}, "--manager-email: Enter a valid email address"),
-        ({"location_name": ""}, "--location-name: This field is required"),
-        ({"director_name": ""}, "--director-name: This field is required"),
+        ({"manager_email": "ada"}, "--manager-email: Enter an e-mail address like"),
+        ({"location_name": ""}, "--location-name: Please fill this in"),
+        ({"director_name": ""}, "--director-name: Please fill this in"),
     ],
 )
 def test_refused_in_a_sentence_and_nothing_is_made(now: object, changes: dict[str, str], sentence: str) -> None:

@@ -59,12 +59,12 @@ class TestEnquire:
             ({"reach_by": "phone"}, "Enter a phone, or choose to be written to instead."),
             ({"phone": "12"}, "Enter a phone with its area code"),
             ({"phone": "303 555 0142 x7"}, "Enter the number without its extension"),
-            ({"email": "nora"}, "Enter a valid email address"),
-            ({"location": str(uuid.uuid4())}, "Select a valid choice"),
-            ({"message": "x" * 2001}, "at most 2000 characters"),
-            ({"given_name": "x" * 81}, "at most 80 characters"),
-            ({"entry_key": "not-a-key"}, "Enter a valid UUID"),
-            ({"message": "a\x00b"}, "Null characters are not allowed"),
+            ({"email": "nora"}, "Enter an e-mail address like name@example.com."),
+            ({"location": str(uuid.uuid4())}, "Choose one of those offered."),
+            ({"message": "x" * 2001}, "room for 2000."),
+            ({"given_name": "x" * 81}, "room for 80."),
+            ({"entry_key": "not-a-key"}, "This page is not complete. Reload it and try again."),
+            ({"message": "a\x00b"}, "There is a character in this that cannot be kept."),
         ],
     )
     def test_refuses_in_sentences_and_keeps_what_was_typed(

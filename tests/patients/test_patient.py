@@ -160,10 +160,10 @@ class TestRegister:
             ({"birth_date": "5/17/84"}, "year in four digits"),
             ({"birth_date": "1/1/2099"}, "in the future"),
             ({"email": ""}, "Enter a phone or an e-mail"),
-            ({"home_location": "phoenix"}, "Select a valid choice"),
-            ({"state": "Colorado"}, "at most 2 characters"),
-            ({"entry_key": "x"}, "valid UUID"),
-            ({"time_zone": "Mars/Olympus"}, "Select a valid choice"),
+            ({"home_location": "phoenix"}, "Choose one of those offered."),
+            ({"state": "Colorado"}, "room for 2."),
+            ({"entry_key": "x"}, "This page is not complete. Reload it and try again."),
+            ({"time_zone": "Mars/Olympus"}, "Choose one of those offered."),
         ],
     )
     def test_refuses_and_keeps_what_was_typed(
