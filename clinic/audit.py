@@ -31,6 +31,7 @@ class Verb(StrEnum):
     APPOINTMENT_CANCELLED = "appointment.cancelled"
     APPOINTMENT_CHANGE_ANSWERED = "appointment.change_answered"
     APPOINTMENT_CHANGE_ASKED = "appointment.change_asked"
+    APPOINTMENT_CHANGE_WITHDRAWN = "appointment.change_withdrawn"
     APPOINTMENT_CHECKED_IN = "appointment.checked_in"
     APPOINTMENT_CHECK_IN_UNDONE = "appointment.check_in_undone"
     APPOINTMENT_COMPLETED = "appointment.completed"

@@ -11,6 +11,7 @@ WORDS: dict[Verb, Any] = {
     Verb.APPOINTMENT_CANCELLED: _("cancelled a visit"),
     Verb.APPOINTMENT_CHANGE_ANSWERED: _("answered a wish to change a visit"),
     Verb.APPOINTMENT_CHANGE_ASKED: _("asked to change a visit"),
+    Verb.APPOINTMENT_CHANGE_WITHDRAWN: _("took back a wish to change a visit"),
     Verb.APPOINTMENT_CHECKED_IN: _("checked somebody in"),
     Verb.APPOINTMENT_CHECK_IN_UNDONE: _("took a check-in back"),
     Verb.APPOINTMENT_COMPLETED: _("completed a visit"),

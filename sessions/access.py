@@ -32,6 +32,12 @@ def get_my_appointment_or_404(request: PortalRequest, appointment_id: uuid.UUID)
     return appointment
 
 
+def get_my_change_request_or_404(request: PortalRequest, change_request_id: uuid.UUID) -> ChangeRequest:
+    """Return the wish if it is about this patient's own visit; else 404."""
+    wishes = ChangeRequest.objects.filter(appointment__patient__portal_user=request.user)
+    return get_object_or_404(wishes.select_related(*(f"appointment__{name}" for name in _WITH)), pk=change_request_id)
+
+
 def get_change_request_or_404(
     request: StaffRequest, change_request_id: uuid.UUID, permission: Permission
 ) -> ChangeRequest:

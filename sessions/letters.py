@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from clinic import letters, localtime
 from clinic.letters import Letter
 from clinic.models import Category, Channel, OutboundMessage
-from sessions.actions import reminders
-from sessions.models import Appointment, Reminder
+from sessions.actions import reminders, wishes
+from sessions.models import Appointment, ChangeRequest, Reminder
 
 KINDS = {
     "visit_confirmation": _("Visit booked"),
@@ -35,7 +35,10 @@ def _visit(message: OutboundMessage) -> Appointment:
 
 def visit_context(message: OutboundMessage) -> dict[str, Any]:
     """Return the words of a letter about a visit: its day, time and zone at the clinic, and where the reader is."""
-    visit = _visit(message)
+    return _words(_visit(message))
+
+
+def _words(visit: Appointment) -> dict[str, Any]:
     here, there = visit.location.tz, visit.patient.tz
     local, elsewhere = visit.starts_at.astimezone(here), visit.starts_at.astimezone(there)
     is_elsewhere = local.utcoffset() != elsewhere.utcoffset()
@@ -51,6 +54,35 @@ def visit_context(message: OutboundMessage) -> dict[str, Any]:
         "address": "" if letters.revealing_words(address) else address,
         "link": settings.SITE_URL + reverse("sessions:portal_home") if visit.patient.has_portal else "",
     }
+
+
+def _wished(message: OutboundMessage) -> Appointment:
+    """Return the visit that an answered wish was about."""
+    wish = ChangeRequest.objects.select_related(
+        "appointment__location", "appointment__patient__home_location"
+    ).get(pk=message.subject_id)  # fmt: skip
+    return wish.appointment
+
+
+def wish_context(message: OutboundMessage) -> dict[str, Any]:
+    """Return the words of the letter that says a wish was answered: the visit as it stays, nothing of the answer."""
+    return _words(_wished(message))
+
+
+def wish_still_wanted(message: OutboundMessage, now: datetime) -> str:
+    """Return why the letter about an answered wish should not go: the visit was moved, cancelled or is over since.
+
+    It answers the patient's own message, so it asks no consent.
+    """
+    return reminders.why_not(
+        visit=_wished(message), kind=message.kind, channel=message.channel, schedule_version=message.schedule_version,
+        has_consent=True, now=now,
+    )  # fmt: skip
+
+
+def wish_address_now(message: OutboundMessage) -> str:
+    """Return the patient's present address."""
+    return reminders.address_of(visit=_wished(message), channel=message.channel)
 
 
 def visit_still_wanted(message: OutboundMessage, now: datetime) -> str:
@@ -77,3 +109,10 @@ def register_own() -> None:
                 channels=frozenset({Channel.EMAIL, Channel.SMS}), reasons=dict(Reminder.Reason.choices),
             )
         )  # fmt: skip
+    letters.register(
+        Letter(
+            kind=wishes.ANSWERED, label=_("Your wish is answered"), folder=f"sessions/letters/{wishes.ANSWERED}",
+            category=Category.REPLY, context=wish_context, still_wanted=wish_still_wanted, address_now=wish_address_now,
+            reasons=dict(Reminder.Reason.choices),
+        )
+    )  # fmt: skip

@@ -81,6 +81,12 @@ portal_urls: list[URLPattern] = [
     path("portal/appointments/<uuid:appointment_id>/", portal.portal_visit, name="portal_visit"),
     path("portal/appointments/<uuid:appointment_id>/visit.ics", portal.portal_visit_ics, name="portal_visit_ics"),
     path("portal/appointments/<uuid:appointment_id>/ask-change/", portal.ask_change, name="ask_change"),
+    path("portal/appointments/<uuid:appointment_id>/cancel/", portal.cancel_my_visit, name="cancel_my_visit"),
+    path(
+        "portal/change-requests/<uuid:change_request_id>/withdraw/",
+        portal.withdraw_change_request,
+        name="withdraw_change_request",
+    ),
 ]
 
 urlpatterns = [*today_urls, *schedule_urls, *appointment_urls, *patient_urls, *portal_urls]

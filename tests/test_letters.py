@@ -20,7 +20,7 @@ from clinic.actions import outbox
 from clinic.letters import SMS_LENGTH, Rendered
 from clinic.models import Channel, OutboundMessage, Role, StaffInvitation
 from patients.models import PortalInvitation
-from sessions.models import Reminder
+from sessions.models import ChangeRequest, Reminder
 from tests import factories as make
 from tests.cast import Cast
 
@@ -53,6 +53,13 @@ def visit_subject(cast: Cast) -> uuid.UUID:
     return make.make_appointment(cast.pat, cast.intake, cast.dana, NOON + timedelta(days=20)).pk
 
 
+def wish_subject(cast: Cast) -> uuid.UUID:
+    return ChangeRequest.objects.create(
+        appointment_id=visit_subject(cast), wish="change", status="refused", answer="Your therapist is away: no dose then.",
+        asked_by=cast.pat_user, asked_at=NOON, answered_by=cast.frida, answered_at=NOON,
+    ).pk  # fmt: skip
+
+
 def staff_invitation(cast: Cast) -> uuid.UUID:
     return StaffInvitation.objects.create(
         email="new@juniper.example", name=cast.pat.given_name[:120], location=cast.denver, role=Role.NURSE,
@@ -79,6 +86,7 @@ SUBJECTS: dict[str, Subject] = {
     "enquiry_received": (lambda cast: cast.rosa.pk, None),
     "portal_invitation": (portal_invitation, {"token": "t0ken"}),
     "read_now": (lambda cast: cast.pat.pk, None),
+    "wish_answered": (wish_subject, None),
 }
 KINDS = [letter.kind for letter in letters.all_letters()]
 

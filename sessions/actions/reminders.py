@@ -285,11 +285,7 @@ def _hand_over(
     if reason:
         _settle(reminder, Reminder.Status.SKIPPED, now=now, reason=reason)
         if reason in _CALL_WHEN_UNWRITTEN and _says_the_last_word(reminder, visit):
-            worklist.open_item(
-                by=by, kind=WorkItem.Kind.CALL_PATIENT, location=visit.location, subject_type="appointment",
-                subject_id=visit.pk, patient_id=patient.pk, owner_role=Role.FRONT_DESK,
-                due_at=max(now, _call_by(reminder, now)), now=now,
-            )  # fmt: skip
+            ask_to_call(by=by, visit=visit, due_at=_call_by(reminder, now), now=now)
         return
     message = outbox.queue(
         by=by, kind=reminder.kind, channel=Channel(reminder.channel), subject_type="appointment",
@@ -301,6 +297,15 @@ def _hand_over(
         ),
     )  # fmt: skip
     _settle(reminder, Reminder.Status.QUEUED, now=now, message=message)
+
+
+@transaction.atomic
+def ask_to_call(*, by: User, visit: Appointment, due_at: datetime, now: datetime) -> WorkItem:
+    """Return the item that asks the desk to phone the patient about a visit, made now unless it is open already."""
+    return worklist.open_item(
+        by=by, kind=WorkItem.Kind.CALL_PATIENT, location=visit.location, subject_type="appointment",
+        subject_id=visit.pk, patient_id=visit.patient_id, owner_role=Role.FRONT_DESK, due_at=max(now, due_at), now=now,
+    )  # fmt: skip
 
 
 def _call_by(reminder: Reminder, now: datetime) -> datetime:

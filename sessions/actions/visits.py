@@ -5,6 +5,7 @@ own.
 """
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -76,6 +77,16 @@ class ChangedMeanwhile(Refused):
                 "Somebody changed this visit while you were looking at it. It is now: %(now)s. Check it, then decide again."
             )
             % {"now": said(appointment)}
+        )
+
+
+class MovedMeanwhile(Refused):
+    """The clinic moved the visit while its patient was about to cancel it."""
+
+    def __init__(self, appointment: Appointment) -> None:
+        super().__init__(
+            _("We moved this visit while you were looking at it. It is now on %(now)s. Look again, then decide.")
+            % {"now": localtime.moment_text(appointment.starts_at, appointment.location.tz)}
         )
 
 
@@ -422,14 +433,57 @@ def cancel(
     A patient's cancellation within the visit type's notice is marked late. Refuses a visit that has begun, is over or is
     cancelled already, and one somebody changed since ``seen_version``.
     """
+
+    def guard(visit: Appointment) -> None:
+        if visit.version != seen_version:
+            raise ChangedMeanwhile(visit)
+
+    return _cancel(
+        by=by, appointment=appointment, cancelled_by=cancelled_by, reason=reason, note=note, guard=guard, now=now
+    )
+
+
+@transaction.atomic
+def cancel_my_visit(
+    *, by: User, appointment: Appointment, reason: Appointment.CancelReason, seen_schedule_version: int, now: datetime
+) -> Appointment:
+    """Return the visit, cancelled by its patient on the portal; the desk is asked to call and offer another time.
+
+    Refuses, besides what ``cancel`` refuses, a kind of visit that is changed by phone only, one within its notice (both
+    with the number to phone), and one that was moved since the patient looked at it.
+    """
+
+    def guard(visit: Appointment) -> None:
+        wishes.guard_by_patient(visit, now)
+        if visit.schedule_version != seen_schedule_version:
+            raise MovedMeanwhile(visit)
+
+    visit = _cancel(
+        by=by, appointment=appointment, cancelled_by=Appointment.CancelledBy.PATIENT, reason=reason, note="",
+        guard=guard, now=now,
+    )  # fmt: skip
+    calendar = timetable.read(visit.location, people=[], taken={}, start=now, end=now + timedelta(days=31))
+    reminders.ask_to_call(by=by, visit=visit, due_at=availability.business_day_after(now, calendar), now=now)
+    return visit
+
+
+def _cancel(
+    *,
+    by: User,
+    appointment: Appointment,
+    cancelled_by: Appointment.CancelledBy,
+    reason: Appointment.CancelReason,
+    note: str,
+    guard: Callable[[Appointment], None],
+    now: datetime,
+) -> Appointment:
     referral = None
     if appointment.referral_id is not None:
         referral = Referral.objects.select_for_update(no_key=True).get(pk=appointment.referral_id)
     visit = Appointment.objects.locked().get(pk=appointment.pk)
     if visit.status == Status.CANCELLED:
         raise NotPossibleNow(_("This visit is cancelled already."))
-    if visit.version != seen_version:
-        raise ChangedMeanwhile(visit)
+    guard(visit)
     if not visit.can_be_cancelled:
         raise NotPossibleNow(
             _("This visit cannot be cancelled any more: its state is “%(state)s”.") % {"state": visit.word}

@@ -1,4 +1,4 @@
-"""Wishes: a patient asks on the portal for another time or not to come, and a person answers.
+"""Wishes: a patient asks on the portal for another time, and a person answers; until then they may take it back.
 
 A wish that is met is met by moving or cancelling the visit (``visits``), which settles it here.
 """
@@ -9,15 +9,18 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from clinic import audit
-from clinic.actions import worklist
+from clinic.actions import outbox, worklist
 from clinic.errors import Refused
-from clinic.models import Role, User, WorkItem
+from clinic.models import OutboundMessage, Role, User, WorkItem
 from patients.actions import crisis
 from sessions import availability, timetable
+from sessions.actions import reminders
 from sessions.models import Appointment, ChangeRequest
 
 # A wish is answered this long before its visit at the latest, whatever the next working day is.
 ANSWER_BEFORE = timedelta(hours=4)
+# The letter that says a wish was answered.
+ANSWERED = "wish_answered"
 
 
 class NotChangedHere(Refused):
@@ -42,16 +45,28 @@ class AlreadyAnswered(Refused):
         super().__init__(_("Somebody has answered this already. Reload the page to see what was said."))
 
 
-@transaction.atomic
-def ask_change(
-    *, by: User, appointment: Appointment, wish: ChangeRequest.Wish, message: str, now: datetime
-) -> ChangeRequest:
-    """Return the patient's wish about a visit, with an item for the desk, due in one business day and before the visit.
+class TakenBack(Refused):
+    """The patient took the wish back first."""
 
-    Refuses a visit that is not to come, a kind of visit that is changed by phone only, a wish within the visit type's
-    notice, and a second wish while the first waits.
+    def __init__(self) -> None:
+        super().__init__(_("The patient has taken this back. There is nothing to answer any more; the visit stays."))
+
+
+class AnsweredFirst(Refused):
+    """The clinic answered before the patient took the wish back."""
+
+    def __init__(self, phone: str) -> None:
+        super().__init__(
+            _("We answered this before you took it back. See below what became of it, or phone us: %(phone)s.")
+            % {"phone": phone}
+        )
+
+
+def guard_by_patient(visit: Appointment, now: datetime) -> None:
+    """Refuse what a patient may not change or cancel on the portal; the visit's row is locked.
+
+    That is a visit that is not to come, a kind that is changed by phone only, and one within its kind's notice.
     """
-    visit = Appointment.objects.locked().get(pk=appointment.pk)
     phone = {"phone": visit.location.phone}
     if not visit.can_be_moved or visit.starts_at <= now:
         raise NotChangedHere(_("This visit can no longer be changed here. Please phone us: %(phone)s.") % phone)
@@ -62,6 +77,19 @@ def ask_change(
             _("Your visit is in less than %(hours)d hours, so please phone us: %(phone)s. We will find a way.")
             % {**phone, "hours": visit.visit_type.notice_hours}
         )
+
+
+@transaction.atomic
+def ask_change(
+    *, by: User, appointment: Appointment, wish: ChangeRequest.Wish, message: str, now: datetime
+) -> ChangeRequest:
+    """Return the patient's wish about a visit, with an item for the desk, due in one business day and before the visit.
+
+    Refuses a visit that is not to come, a kind of visit that is changed by phone only, a wish within the visit type's
+    notice, and a second wish while the first waits.
+    """
+    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    guard_by_patient(visit, now)
     if ChangeRequest.objects.filter(appointment=visit, status=ChangeRequest.Status.OPEN).exists():
         raise AlreadyAsked
     request = ChangeRequest.objects.create(appointment=visit, wish=wish, message=message, asked_by=by, asked_at=now)
@@ -83,16 +111,64 @@ def ask_change(
 def answer_change_request(*, by: User, change_request: ChangeRequest, answer: str, now: datetime) -> ChangeRequest:
     """Return the wish, refused with an answer to the patient; the visit stays as it is.
 
-    A wish that can be met is met by moving or cancelling the visit, which settles it. Refuses one that is answered.
+    A letter tells them that there is an answer, and nothing of it (domain.md 7); without an address somebody phones.
+    A wish that can be met is met by moving or cancelling the visit, which settles it. Refuses one that is answered, and
+    one the patient took back.
     """
-    visit = Appointment.objects.locked().get(pk=change_request.appointment_id)
-    request = ChangeRequest.objects.select_for_update(no_key=True).get(pk=change_request.pk)
+    request = _locked(change_request)
+    if request.status == ChangeRequest.Status.WITHDRAWN:
+        raise TakenBack
     if request.status != ChangeRequest.Status.OPEN:
         raise AlreadyAnswered
-    request.appointment = visit
-    return _close(
+    _close(
         by=by, request=request, status=ChangeRequest.Status.REFUSED, outcome=WorkItem.Outcome.REFUSED, answer=answer,
         now=now,
+    )  # fmt: skip
+    _tell(by=by, request=request, now=now)
+    return request
+
+
+@transaction.atomic
+def withdraw_change_request(*, by: User, change_request: ChangeRequest, now: datetime) -> ChangeRequest:
+    """Return the wish, taken back by the patient, and off the desk's list; the visit stays as it is. Twice is once.
+
+    Refuses one that was answered. Words that may mean danger stay with whoever was asked to read them.
+    """
+    request = _locked(change_request)
+    if request.status == ChangeRequest.Status.WITHDRAWN:
+        return request
+    if request.status != ChangeRequest.Status.OPEN:
+        raise AnsweredFirst(request.appointment.location.phone)
+    return _close(
+        by=by, request=request, status=ChangeRequest.Status.WITHDRAWN, outcome=WorkItem.Outcome.NOT_NEEDED, answer="",
+        now=now,
+    )  # fmt: skip
+
+
+def _locked(change_request: ChangeRequest) -> ChangeRequest:
+    """Return the wish as it is now, locked after its visit, which comes with it."""
+    visit = Appointment.objects.locked().get(pk=change_request.appointment_id)
+    request = ChangeRequest.objects.select_for_update(no_key=True).get(pk=change_request.pk)
+    request.appointment = visit
+    return request
+
+
+def _tell(*, by: User, request: ChangeRequest, now: datetime) -> None:
+    """Tell the patient by e-mail that their wish was answered, or have somebody phone a patient who has no address."""
+    visit = Appointment.objects.select_related("location", "patient__home_location").get(pk=request.appointment_id)
+    patient = visit.patient
+    if not patient.gets_letters or visit.starts_at <= now:
+        return
+    if not patient.email:
+        reminders.ask_to_call(by=by, visit=visit, due_at=min(now + reminders.CALL_WITHIN, visit.starts_at), now=now)
+        return
+    outbox.queue(
+        by=by, kind=ANSWERED, subject_type=ChangeRequest._meta.model_name or "", subject_id=request.pk,
+        schedule_version=visit.schedule_version, location_id=visit.location_id, useful_until=visit.starts_at, now=now,
+        to=outbox.Recipient(
+            kind=OutboundMessage.RecipientKind.PATIENT, id=patient.pk, address=patient.email, tz=patient.tz,
+            language=patient.language,
+        ),
     )  # fmt: skip
 
 
@@ -124,8 +200,12 @@ def _close(
     worklist.close_about(
         by=by, kind=WorkItem.Kind.CHANGE_REQUEST, subject_id=request.appointment_id, outcome=outcome, now=now
     )
+    withdrawn = status == ChangeRequest.Status.WITHDRAWN
     audit.record(
-        by, audit.Verb.APPOINTMENT_CHANGE_ANSWERED, request.appointment, now=now,
+        by,
+        audit.Verb.APPOINTMENT_CHANGE_WITHDRAWN if withdrawn else audit.Verb.APPOINTMENT_CHANGE_ANSWERED,
+        request.appointment,
+        now=now,
         details={"wish": request.wish, "status": status},
-    )  # fmt: skip
+    )
     return request

@@ -12,7 +12,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
-from sessions.models import Appointment, ChangeRequest
+from sessions.models import Appointment
 
 
 def _capitals(choices: type[TextChoices]) -> list[tuple[str, Any]]:
@@ -159,11 +159,6 @@ class RecordAfterwardsForm(words.Form):
 class AskChangeForm(words.Form):
     """A patient's wish for another time."""
 
-    wish = forms.ChoiceField(
-        label=_("What would you like?"),
-        choices=[(ChangeRequest.Wish.CHANGE, _("Another time")), (ChangeRequest.Wish.CANCEL, _("Cancel this visit"))],
-        widget=forms.RadioSelect,
-    )
     message = forms.CharField(
         label=_("What would suit you?"),
         required=False,
@@ -197,6 +192,8 @@ class AnswerChangeRequestForm(words.Form):
     answer = forms.CharField(
         label=_("Answer to the patient"),
         max_length=500,
-        help_text=_("They read it on the portal, beside the visit."),
+        help_text=_(
+            "They read it on the portal, beside the visit. An e-mail tells them that there is an answer, not what it says."
+        ),
         widget=forms.Textarea(attrs={"rows": 3}),
     )

@@ -398,10 +398,11 @@ class ResourceHold(Record):
 
 
 class ChangeRequest(Record):
-    """A patient asks on the portal for another time, or not to come. A person answers."""
+    """A patient asks on the portal for another time. A person answers, unless the patient takes it back first."""
 
     class Wish(models.TextChoices):
         CHANGE = "change", _("another time")
+        # Patients cancel by themselves now; these are wishes from before they could.
         CANCEL = "cancel", _("cancel the visit")
 
     class Status(models.TextChoices):
@@ -439,3 +440,7 @@ class ChangeRequest(Record):
     @property
     def is_refused(self) -> bool:
         return self.status == self.Status.REFUSED
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.status == self.Status.WITHDRAWN

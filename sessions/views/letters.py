@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,7 +18,7 @@ from clinic.lettertrail import Trail
 from clinic.models import OutboundMessage
 from patients.access import get_patient_or_404
 from sessions.access import get_appointment_or_404
-from sessions.models import Reminder
+from sessions.models import ChangeRequest, Reminder
 
 
 @staff_view(Permission.MESSAGE_READ, methods=GET)
@@ -30,9 +31,10 @@ def visit_letters(request: StaffRequest, appointment_id: uuid.UUID) -> HttpRespo
         .select_related("message")
         .order_by("-schedule_version", "due_at", "id")
     )
-    others = OutboundMessage.objects.about("appointment", visit.pk).exclude(
-        pk__in=[row.message_id for row in rows if row.message_id]
-    )
+    answered = ChangeRequest.objects.filter(appointment=visit).values("pk")
+    others = OutboundMessage.objects.filter(
+        Q(subject_type="appointment", subject_id=visit.pk) | Q(subject_type="changerequest", subject_id__in=answered)
+    ).exclude(pk__in=[row.message_id for row in rows if row.message_id])
     context = {
         "visit": visit,
         "when": localtime.moment_text(visit.starts_at, tz),

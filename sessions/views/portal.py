@@ -1,4 +1,4 @@
-"""The patient's own pages: the next visit, all visits, one visit, and a wish to change it."""
+"""The patient's own pages: the next visit, all visits, one visit, a wish for another time, and cancelling."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -12,16 +12,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clinic import localtime
-from clinic.access import GET_POST, portal_view
+from clinic.access import GET_POST, POST, portal_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, PortalRequest, answer, go
 from patients import crisis
 from patients.access import my_patient
 from patients.models import Patient
 from sessions import ical
-from sessions.access import get_my_appointment_or_404
-from sessions.actions import wishes
-from sessions.forms.visits import AskChangeForm
+from sessions.access import get_my_appointment_or_404, get_my_change_request_or_404
+from sessions.actions import visits, wishes
+from sessions.forms.visits import AskChangeForm, CancelMyVisitForm
 from sessions.models import Appointment, ChangeRequest
 
 # How many visits of the past and of the future a page shows.
@@ -52,6 +52,7 @@ def _view_of(visit: Appointment, patient: Patient, now: datetime) -> dict[str, A
         "url": reverse("sessions:portal_visit", args=[visit.pk]),
         "ics_url": reverse("sessions:portal_visit_ics", args=[visit.pk]),
         "ask_url": reverse("sessions:ask_change", args=[visit.pk]),
+        "cancel_url": reverse("sessions:cancel_my_visit", args=[visit.pk]),
         "day": localtime.long_day_text(day),
         "short_day": localtime.day_text(day),
         "time": f"{localtime.clock_text(visit.starts_at, tz)} {localtime.zone_text(visit.starts_at, tz)}",
@@ -87,6 +88,7 @@ def _wishes(visit: Appointment) -> list[dict[str, Any]]:
     tz = visit.location.tz
     return [
         {
+            "withdraw_url": reverse("sessions:withdraw_change_request", args=[wish.pk]), "is_withdrawn": wish.is_withdrawn,
             "wish": wish.get_wish_display(), "message": wish.message, "answer": wish.answer, "is_open": wish.is_open,
             "is_refused": wish.is_refused, "asked": localtime.moment_text(wish.asked_at, tz),
         }
@@ -140,14 +142,17 @@ def portal_visits(request: PortalRequest) -> HttpResponse:
 def portal_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """One visit of one's own, with all there is to know about it."""
     visit = get_my_appointment_or_404(request, appointment_id)
-    wishes = _wishes(visit)
-    context = {
+    return answer(request, "sessions/portal_visit.html", _visit_context(request, visit))
+
+
+def _visit_context(request: PortalRequest, visit: Appointment) -> dict[str, Any]:
+    asked = _wishes(visit)
+    return {
         "visit": _view_of(visit, visit.patient, request.now),
-        "wishes": wishes,
-        "is_waiting": any(wish["is_open"] for wish in wishes),
-        "needs_numbers": any(crisis.may_mean_danger(wish["message"]) for wish in wishes),
+        "wishes": asked,
+        "is_waiting": any(wish["is_open"] for wish in asked),
+        "needs_numbers": any(crisis.may_mean_danger(wish["message"]) for wish in asked),
     }
-    return answer(request, "sessions/portal_visit.html", context)
 
 
 @portal_view()
@@ -175,13 +180,13 @@ def portal_visit_ics(request: PortalRequest, appointment_id: uuid.UUID) -> HttpR
 
 @portal_view(methods=GET_POST)
 def ask_change(request: PortalRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """Ask for another time or to cancel; a person at the clinic answers."""
+    """Ask for another time; a person at the clinic answers."""
     visit = get_my_appointment_or_404(request, appointment_id)
     form = AskChangeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             wishes.ask_change(
-                by=request.user, appointment=visit, wish=ChangeRequest.Wish(form.cleaned_data["wish"]),
+                by=request.user, appointment=visit, wish=ChangeRequest.Wish.CHANGE,
                 message=form.cleaned_data["message"], now=request.now,
             )  # fmt: skip
         except Refused as refusal:
@@ -195,3 +200,53 @@ def ask_change(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRespons
         "needs_numbers": crisis.may_mean_danger(request.POST.get("message", "")),
     }  # fmt: skip
     return answer(request, "sessions/ask_change.html", context, status=status)
+
+
+@portal_view(methods=POST)
+def withdraw_change_request(request: PortalRequest, change_request_id: uuid.UUID) -> HttpResponse:
+    """Take back a wish that nobody has answered yet; the visit stays as it is."""
+    wish = get_my_change_request_or_404(request, change_request_id)
+    try:
+        wishes.withdraw_change_request(by=request.user, change_request=wish, now=request.now)
+    except Refused as refusal:
+        context = {**_visit_context(request, wish.appointment), "refusal": str(refusal)}
+        return answer(request, "sessions/portal_visit.html", context, status=UNPROCESSABLE)
+    messages.success(request, _("Taken back. Your visit stays as it is."))
+    return go(request, "sessions:portal_visit", wish.appointment_id)
+
+
+@portal_view(methods=GET_POST)
+def cancel_my_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """Cancel a visit of one's own, as long as its kind and its notice allow that without a call."""
+    visit = get_my_appointment_or_404(request, appointment_id)
+    form = CancelMyVisitForm(request.POST or None, initial={"version": visit.schedule_version})
+    if request.method == "POST" and form.is_valid():
+        try:
+            visits.cancel_my_visit(
+                by=request.user, appointment=visit, reason=Appointment.CancelReason(form.cleaned_data["reason"]),
+                seen_schedule_version=form.cleaned_data["version"], now=request.now,
+            )  # fmt: skip
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+            visit = get_my_appointment_or_404(request, appointment_id)
+            # What is asked now is asked of the time that the page shows.
+            form.data = {**form.data, "version": visit.schedule_version}
+        else:
+            messages.success(request, _("Your visit is cancelled. We will call you about another time."))
+            return go(request, "sessions:portal_visit", visit.pk)
+    status = UNPROCESSABLE if request.method == "POST" else 200
+    context = {
+        "form": form,
+        "visit": _view_of(visit, visit.patient, request.now),
+        "closed": _closed(visit, request.now),
+    }
+    return answer(request, "sessions/cancel_my_visit.html", context, status=status)
+
+
+def _closed(visit: Appointment, now: datetime) -> str:
+    """Return why a visit cannot be changed or cancelled without a call, or "" when it can."""
+    try:
+        wishes.guard_by_patient(visit, now)
+    except Refused as refusal:
+        return str(refusal)
+    return ""

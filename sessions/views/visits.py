@@ -700,7 +700,10 @@ def answer_change_request(request: StaffRequest, change_request_id: uuid.UUID) -
         else:
             messages.success(
                 request,
-                _("Answered. %(name)s reads it on the portal; the visit stays as it is.")
+                _("Answered. %(name)s reads it on the portal and is told by e-mail; the visit stays as it is.")
+                % {"name": visit.patient.called}
+                if visit.patient.email and visit.patient.gets_letters
+                else _("Answered. %(name)s reads it on the portal; the visit stays as it is.")
                 % {"name": visit.patient.called},
             )
             return go(request, "sessions:appointment", visit.pk)
