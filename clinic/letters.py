@@ -21,11 +21,12 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from clinic import keyring
-from clinic.models import Category, Channel, Location, OutboundMessage
+from clinic.models import Category, Channel, Location, OutboundMessage, User
 
 Context = Callable[[OutboundMessage], dict[str, Any]]
 StillWanted = Callable[[OutboundMessage, datetime], str]
 AddressNow = Callable[[OutboundMessage], str]
+NotSent = Callable[[User, OutboundMessage, str, datetime], object]
 NamesOf = Callable[[set[uuid.UUID]], Mapping[uuid.UUID, str]]
 
 # Longer texts are cut into pieces that arrive out of order, and the healthcare exemption ends there (domain.md 7).
@@ -45,14 +46,19 @@ def always(_message: OutboundMessage, _now: datetime) -> str:
     return ""
 
 
+def nothing_to_do(_by: User, _message: OutboundMessage, _reason: str, _now: datetime) -> None:
+    """Do nothing: a letter that nobody waits for once it is not sent."""
+
+
 @dataclass(frozen=True)
 class Letter:
     """One kind of letter.
 
     ``context(message)`` returns what the templates need, read from the subject at send time. ``still_wanted(message,
     now)`` returns "" when the letter should go, or the code of the reason why it no longer should: the last question
-    before a letter leaves; each code stands in ``reasons`` with a sentence for the desk. ``address_now(message)``, where
-    given, returns the address on record at send time, for letters that follow their reader; a letter with a token
+    before a letter leaves; each code stands in ``reasons`` with a sentence for the desk. ``not_sent(by, message, reason,
+    now)`` is called in the transaction that records that a letter was held back, with the reason: where its reader has
+    to be told all the same, it asks somebody to. ``address_now(message)``, where given, returns the address on record at send time, for letters that follow their reader; a letter with a token
     stays with the address it was promised to.
     """
 
@@ -64,6 +70,7 @@ class Letter:
     still_wanted: StillWanted = always
     channels: frozenset[Channel] = field(default=frozenset({Channel.EMAIL}))
     address_now: AddressNow | None = None
+    not_sent: NotSent = nothing_to_do
     reasons: Mapping[str, Any] = field(default_factory=dict)
 
 

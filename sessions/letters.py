@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic import letters, localtime
 from clinic.letters import Letter
-from clinic.models import Category, Channel, OutboundMessage
+from clinic.models import Category, Channel, OutboundMessage, User
 from sessions.actions import reminders, wishes
 from sessions.models import Appointment, ChangeRequest, Reminder
 
@@ -99,6 +99,16 @@ def visit_address_now(message: OutboundMessage) -> str:
     return reminders.address_of(visit=_visit(message), channel=message.channel)
 
 
+def visit_not_sent(by: User, message: OutboundMessage, reason: str, now: datetime) -> None:
+    """Have somebody phone a patient who would otherwise wait for the last word on a visit."""
+    reminders.call_instead(by=by, message=message, reason=reason, now=now)
+
+
+def wish_not_sent(by: User, message: OutboundMessage, reason: str, now: datetime) -> None:
+    """Have somebody phone a patient whom no letter can tell that there is an answer."""
+    wishes.call_instead(by=by, message=message, reason=reason, now=now)
+
+
 def register_own() -> None:
     """Declare this app's letters in clinic.letters."""
     for kind, label in KINDS.items():
@@ -106,6 +116,7 @@ def register_own() -> None:
             Letter(
                 kind=kind, label=label, folder=f"sessions/letters/{kind}", category=Category.VISIT,
                 context=visit_context, still_wanted=visit_still_wanted, address_now=visit_address_now,
+                not_sent=visit_not_sent,
                 channels=frozenset({Channel.EMAIL, Channel.SMS}), reasons=dict(Reminder.Reason.choices),
             )
         )  # fmt: skip
@@ -113,6 +124,7 @@ def register_own() -> None:
         Letter(
             kind=wishes.ANSWERED, label=_("Your wish is answered"), folder=f"sessions/letters/{wishes.ANSWERED}",
             category=Category.REPLY, context=wish_context, still_wanted=wish_still_wanted, address_now=wish_address_now,
+            not_sent=wish_not_sent,
             reasons=dict(Reminder.Reason.choices),
         )
     )  # fmt: skip

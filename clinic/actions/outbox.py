@@ -315,6 +315,8 @@ def _record(
     )  # fmt: skip
     if status in _TROUBLE:
         _ask_somebody(by, message, _TROUBLE[status], now)
+    elif status == Status.SKIPPED:
+        letters.get(message.kind).not_sent(by, message, reason, now)
     return message
 
 

@@ -40,8 +40,10 @@ SPREAD_OVER = timedelta(minutes=30)
 CALL_WITHIN = timedelta(hours=2)
 
 _BOOKED = frozenset({Appointment.Status.BOOKED, Appointment.Status.CONFIRMED})
-# When one of these cannot be written, somebody has to phone.
-_CALL_WHEN_UNWRITTEN = frozenset({Reason.NO_CONSENT, Reason.NO_ADDRESS, Reason.QUIET_HOURS})
+# When one of these cannot be written, somebody has to phone. The last is the post's own word at the moment of sending.
+_CALL_WHEN_UNWRITTEN = frozenset(
+    {Reason.NO_CONSENT, Reason.NO_ADDRESS, Reason.QUIET_HOURS, OutboundMessage.Reason.SUPPRESSED}
+)
 
 
 class NotBooked(Refused):
@@ -297,6 +299,41 @@ def _hand_over(
         ),
     )  # fmt: skip
     _settle(reminder, Reminder.Status.QUEUED, now=now, message=message)
+
+
+@transaction.atomic
+def call_instead(*, by: User, message: OutboundMessage, reason: str, now: datetime) -> WorkItem | None:
+    """Return the item that asks for a call in place of a letter that was held back at the moment of sending, or None.
+
+    The patient agreed when it was queued and does not now, or asked for no more letters at that address. A call is asked
+    for where it would be if that had been known before: about the last word on a visit, unless the same goes by another
+    channel. One that waits already is not made again.
+    """
+    reminder = (
+        Reminder.objects.filter(message=message)
+        .select_related("plan_item", *(f"appointment__{name}" for name in _WITH))
+        .first()
+    )
+    if reminder is None or reason not in _CALL_WHEN_UNWRITTEN:
+        return None
+    visit = reminder.appointment
+    if not _says_the_last_word(reminder, visit) or _goes_another_way(message):
+        return None
+    return ask_to_call(by=by, visit=visit, due_at=_call_by(reminder, now), now=now)
+
+
+def _goes_another_way(message: OutboundMessage) -> bool:
+    """Return whether the same letter was sent, or is about to be, by another channel."""
+    status = OutboundMessage.Status
+    return (
+        OutboundMessage.objects.about(message.subject_type, message.subject_id)
+        .filter(
+            kind=message.kind, schedule_version=message.schedule_version,
+            status__in=[status.QUEUED, status.SENDING, status.SENT],
+        )
+        .exclude(channel=message.channel)
+        .exists()
+    )  # fmt: skip
 
 
 @transaction.atomic

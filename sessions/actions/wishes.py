@@ -15,7 +15,7 @@ from clinic.models import OutboundMessage, Role, User, WorkItem
 from patients.actions import crisis
 from sessions import availability, timetable
 from sessions.actions import reminders
-from sessions.models import Appointment, ChangeRequest
+from sessions.models import Appointment, ChangeRequest, Reminder
 
 # A wish is answered this long before its visit at the latest, whatever the next working day is.
 ANSWER_BEFORE = timedelta(hours=4)
@@ -169,6 +169,18 @@ def _tell(*, by: User, request: ChangeRequest, now: datetime) -> None:
             kind=OutboundMessage.RecipientKind.PATIENT, id=patient.pk, address=patient.email, tz=patient.tz,
             language=patient.language,
         ),
+    )  # fmt: skip
+
+
+@transaction.atomic
+def call_instead(*, by: User, message: OutboundMessage, reason: str, now: datetime) -> WorkItem | None:
+    """Return the item that asks for a call in place of the letter about an answer, which cannot reach them; else None."""
+    if reason not in {Reminder.Reason.NO_ADDRESS, OutboundMessage.Reason.SUPPRESSED}:
+        return None
+    request = ChangeRequest.objects.select_related("appointment__location").get(pk=message.subject_id)
+    visit = request.appointment
+    return reminders.ask_to_call(
+        by=by, visit=visit, due_at=min(now + reminders.CALL_WITHIN, visit.starts_at), now=now
     )  # fmt: skip
 
 

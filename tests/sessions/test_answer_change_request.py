@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from clinic.actions import outbox
 from clinic.letters import Rendered
-from clinic.models import OutboundMessage, WorkItem
+from clinic.models import Category, Channel, OutboundMessage, WorkItem
 from patients.models import LifeState
 from sessions.actions import visits, wishes
 from sessions.models import Appointment, ChangeRequest
@@ -77,6 +77,22 @@ class TestLetter:
         )  # fmt: skip
         assert "wish_answered" not in deliver(cast)
         assert (letters().get().status, letters().get().reason) == ("skipped", "visit_moved")
+
+    @pytest.mark.parametrize("why", ["suppressed", "no_address"])
+    def test_held_back_it_is_a_call(self, cast: Cast, visit: Appointment, why: str) -> None:
+        refuse(cast, visit)
+        if why == "suppressed":
+            outbox.suppress(
+                by=cast.sam, channel=Channel.EMAIL, address=cast.quinn.email, category=Category.REPLY, reason="stop",
+                now=make.NOON,
+            )  # fmt: skip
+        else:
+            cast.quinn.email = ""
+            cast.quinn.save(update_fields=["email"])
+        assert "wish_answered" not in deliver(cast)
+        assert letters().get().reason == why
+        item = WorkItem.objects.open().get(kind="call_patient")
+        assert (item.subject_id, item.due_at) == (visit.pk, make.NOON + timedelta(hours=2))
 
     def test_it_follows_the_address(self, cast: Cast, visit: Appointment) -> None:
         refuse(cast, visit)

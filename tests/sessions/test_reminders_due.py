@@ -243,6 +243,78 @@ def here(cast, visit):
 CHANGES = [discharged, consent_withdrawn, no_address, cancelled, moved, missed, here]
 
 
+def stopped_by_the_reader(cast, visit):
+    outbox.suppress(by=cast.sam, channel=Channel.EMAIL, address=cast.pat.email, reason="stop", now=NOON)
+    return OutboundMessage.Reason.SUPPRESSED
+
+
+@pytest.mark.parametrize("withdrawn", [consent_withdrawn, stopped_by_the_reader, no_address])
+def test_withdrawn_between_queue_and_send_is_one_call(cast, visit, withdrawn):
+    """Nobody waits for a letter that never comes: the desk phones instead, once, however often the post comes by."""
+    now = NOON + timedelta(days=19)
+    queue_due(cast, NOON + timedelta(days=13))
+    queue_due(cast, NOON + timedelta(days=17))
+    OutboundMessage.objects.filter(status="queued").update(status="sent", settled_at=now)
+    queue_due(cast, now)
+    reason = withdrawn(cast, visit)
+    assert [deliver_all(cast, now) for _ in range(2)] == [[], []]
+    message = letters_about(visit, kind="visit_tomorrow").get()
+    assert (message.status, message.reason) == ("skipped", reason)
+    item = WorkItem.objects.open().get()
+    assert (item.kind, item.owner_role, item.subject_type, item.subject_id, item.patient_id) == (
+        "call_patient", "front_desk", "appointment", visit.pk, cast.pat.pk,
+    )  # fmt: skip
+    assert item.due_at == row(visit, "visit_tomorrow").useful_until
+
+
+def test_a_move_that_is_not_written_is_called_about_at_once(cast, visit):
+    OutboundMessage.objects.filter(status="queued").update(status="sent", settled_at=NOON)
+    move(visit, NOON + timedelta(days=30))
+    plan(cast, visit)
+    consent_withdrawn(cast, visit)
+    assert deliver_all(cast, NOON) == []
+    assert WorkItem.objects.open().get().due_at == NOON + reminders.CALL_WITHIN
+
+
+@pytest.mark.parametrize("kind", ["visit_confirmation", "visit_in_a_week"])
+def test_what_is_not_the_last_word_asks_for_no_call(cast, visit, kind):
+    queue_due(cast, NOON + timedelta(days=13))
+    OutboundMessage.objects.filter(status="queued").exclude(kind=kind).update(status="sent", settled_at=NOON)
+    consent_withdrawn(cast, visit)
+    deliver_all(cast, NOON + timedelta(days=13))
+    assert not WorkItem.objects.exists()
+
+
+@pytest.mark.parametrize(("other", "calls"), [("queued", 0), ("sent", 0), ("skipped", 1), ("failed", 1)])
+def test_the_same_by_another_channel_is_no_reason_to_call(cast, visit, other, calls):
+    now = NOON + timedelta(days=19)
+    queue_due(cast, now)
+    OutboundMessage.objects.filter(status="queued").exclude(kind="visit_tomorrow").update(status="sent", settled_at=now)
+    mail = letters_about(visit, kind="visit_tomorrow").get()
+    OutboundMessage.objects.create(
+        kind=mail.kind, category="visit", channel="sms", recipient_kind="patient", recipient_id=cast.pat.pk,
+        address="+13035550123", time_zone="America/Denver", location_id=mail.location_id, subject_type="appointment",
+        subject_id=visit.pk, schedule_version=mail.schedule_version, status=other, queued_at=now,
+        not_before=now + timedelta(hours=1), useful_until=mail.useful_until,
+        settled_at=None if other == "queued" else now, reason="" if other in {"queued", "sent"} else "no_address",
+    )  # fmt: skip
+    consent_withdrawn(cast, visit)
+    deliver_all(cast, now)
+    assert WorkItem.objects.open().filter(kind="call_patient").count() == calls
+
+
+@pytest.mark.parametrize("change", [discharged, cancelled, moved, missed, here])
+def test_what_makes_a_letter_wrong_asks_for_no_call(cast, visit, change):
+    now = NOON + timedelta(days=19)
+    queue_due(cast, now)
+    OutboundMessage.objects.filter(status="queued").exclude(kind="visit_tomorrow").update(status="sent", settled_at=now)
+    change(cast, visit)
+    OutboundMessage.objects.exclude(kind="visit_tomorrow").filter(status="queued").update(status="sent", settled_at=now)
+    before = WorkItem.objects.open().filter(kind="call_patient").count()
+    deliver_all(cast, now)
+    assert WorkItem.objects.open().filter(kind="call_patient").count() == before
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_between_plan_and_queue(cast, visit, change):
     """What the act itself should have withdrawn is stopped here all the same."""
