@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from clinic import keyring
 from clinic.models import Category, Channel, Location, OutboundMessage, User
+from clinic.neutralnames import revealing_words as revealing_words
 
 Context = Callable[[OutboundMessage], dict[str, Any]]
 StillWanted = Callable[[OutboundMessage, datetime], str]
@@ -31,14 +32,6 @@ NamesOf = Callable[[set[uuid.UUID]], Mapping[uuid.UUID, str]]
 
 # Longer texts are cut into pieces that arrive out of order, and the healthcare exemption ends there (domain.md 7).
 SMS_LENGTH = 160
-
-# What must never stand where somebody else may see it: in a subject, a text, a letter's body (domain.md 7).
-_REVEALING = re.compile(
-    r"\b(ketamin\w*|esketamin\w*|spravato|kap|psych\w*|dos(?:e|es|ing|age)|diagnos\w*|depress\w*|ptsd|trauma\w*"
-    r"|suicid\w*|therap\w*|prescri\w*|psilocybin|lozenge\w*|mental\w*|addict\w*|phq\w*|gad-?7|score\w*|escort\w*"
-    r"|infusion\w*|treatment\w*|medicat\w*|medicine\w*|drug\w*)\b",
-    re.IGNORECASE,
-)
 
 
 def always(_message: OutboundMessage, _now: datetime) -> str:
@@ -148,11 +141,6 @@ def label_of(kind: str) -> str:
     """Return what the desk calls that kind of letter; the kind itself when it is no longer written."""
     letter = _registry.get(kind)
     return str(letter.label) if letter else kind
-
-
-def revealing_words(text: str) -> list[str]:
-    """Return the words in ``text`` that tell a stranger what the clinic does; none in a letter that may leave."""
-    return sorted({found.lower() for found in _REVEALING.findall(text)})
 
 
 def render(message: OutboundMessage) -> Rendered:

@@ -1,22 +1,30 @@
-"""Whether the name on letters, envelopes and lock screens gives away what is treated here. Pure."""
+"""The words that give away what is treated here: in no letter, on no envelope and no lock screen (domain.md 7). Pure.
+
+One list for the names that locations may be called by, the letters, the streets in them and the names they greet.
+"""
 
 import re
 
-# Beginnings of words that tell what is treated here. Letters, envelopes and lock screens bear the neutral name, so none
-# of them may be in it (domain.md 7: forbidden in texts, subjects and notifications).
-REVEALING = (
-    "addict", "anxi", "bipolar", "counsel", "depress", "detox", "diagnos", "dose", "dosing", "drug", "esketamin",
-    "infusion", "kap", "ketamin", "mdma", "mental", "mood", "narcotic", "neuro", "ocd", "opioid", "pain", "psilocy",
-    "psych", "ptsd", "rehab", "spravato", "substance", "suicid", "therap", "trauma", "treatment",
+# Beginnings of words. Whatever goes on from here tells: "therapy", "therapist", "therapeutic".
+_BEGINNINGS = (
+    "addict", "anxi", "bipolar", "counsel", "depress", "detox", "diagnos", "dosag", "dosing", "escort", "esketamin",
+    "infusion", "ketamin", "lozenge", "mdma", "medicat", "medicine", "mental", "narcotic", "neuro", "opioid", "phq",
+    "prescri", "psilocy", "psych", "rehab", "score", "spravato", "substance", "suicid", "therap", "trauma", "treatment",
 )  # fmt: skip
-# Whole words only: "Pain" gives something away, "Painter Street" does not.
-_WHOLE_WORDS = frozenset({"kap", "pain", "mood", "ocd", "dose", "drug"})
+# Whole words, alone or with an "s": "Pain" gives something away, "Painter Street" does not.
+_WHOLE_WORDS = ("dose", "drug", "kap", "mood", "ocd", "pain", "ptsd")
+_REVEALING = re.compile(
+    rf"(?<![^\W_])(?:(?:{'|'.join(_BEGINNINGS)})[^\W_]*|(?:(?:{'|'.join(_WHOLE_WORDS)})s?|gad-?7)(?![^\W_]))",
+    re.IGNORECASE,
+)
+
+
+def revealing_words(text: str) -> list[str]:
+    """Return the words in ``text`` that tell a stranger what the clinic does; none in a letter that may leave."""
+    return sorted({found.lower() for found in _REVEALING.findall(text)})
 
 
 def revealing_word(alias: str) -> str:
     """Return the first word of ``alias`` that tells what is treated here, or "" when it is neutral."""
-    for word in (match.group() for match in re.finditer(r"[^\W_]+", alias)):
-        folded = word.casefold()
-        if any(folded in {root, root + "s"} if root in _WHOLE_WORDS else folded.startswith(root) for root in REVEALING):
-            return word
-    return ""
+    found = _REVEALING.search(alias)
+    return found.group() if found else ""

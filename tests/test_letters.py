@@ -261,13 +261,27 @@ def test_greeting_name(name: str, greeted: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["your KAP session", "Ketamine", "psychedelic", "the next dose", "Dosing room", "a diagnosis", "PHQ-9", "your therapist",
-     "bring your escort", "score", "mental health"],
+     "bring your escort", "score", "mental health", "Anxiety", "in pain", "mood", "Drugs", "GAD-7", "gad7", "rehab", "the lozenges",
+     "dosage", "doses", "medication", "PTSD", "psilocybin", "_ketamine_", "Substance use"],
 )  # fmt: skip
 def test_revealing_words_are_found(text: str) -> None:
     assert letters.revealing_words(text)
 
 
-@pytest.mark.parametrize("text", ["Juniper Street", "see you tomorrow", "Please do close the door", "Skapa"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Juniper Street",
+        "see you tomorrow",
+        "Please do close the door",
+        "Skapa",
+        "Painter Street",
+        "Moody",
+        "Gad",
+        "Drugget Lane",
+        "Doser",
+    ],
+)
 def test_innocent_words_are_not(text: str) -> None:
     assert letters.revealing_words(text) == []
 
