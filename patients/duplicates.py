@@ -82,11 +82,16 @@ class Match:
         return self.score >= WORTH_ASKING
 
 
+# Hyphens part names as spaces do; apostrophes and full stops are left out.
+_JOINTS = str.maketrans(dict.fromkeys("-‐‑–", " ") | dict.fromkeys("'’‘`."))
+
+
 def folded(name: str) -> str:
     """Return a name in lower case without accents, apostrophes and hyphens, for comparison only."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    kept = "".join(" " if c in "-‐‑–" else c for c in plain if not unicodedata.combining(c) and c not in "'’‘`.")
-    return " ".join(kept.split())
+    plain = unicodedata.normalize("NFKD", name.casefold()).translate(_JOINTS)
+    if not plain.isascii():
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return " ".join(plain.split())
 
 
 def compare(one: Facts, other: Facts) -> Match:

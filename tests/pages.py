@@ -128,7 +128,7 @@ LOOKS: dict[str, Look] = {
     "patients:portal_preferences": Look("pat_user"),
     "patients:ask_address_change": Look("pat_user", refused=_EMPTY),
     # The sessions' floor.
-    "sessions:today": Look("frida", ("", "?mine=1")),
+    "sessions:today": Look("frida", ("", "?mine=1", "?by=time")),
     "sessions:today_board": Look("frida", not_a_page="the board alone, for its poll"),
     "sessions:schedule": Look("frida"),
     "sessions:schedule(day)": Look("frida", ("", "?view=week", "?by=person", "?view=week&by=person")),

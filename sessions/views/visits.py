@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from clinic import localtime
 from clinic.access import GET_POST, POST, Permission, holds, staff_view
 from clinic.errors import Refused
-from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
+from clinic.http import UNPROCESSABLE, StaffRequest, answer, go, go_to
 from clinic.models import Location, Role, Room, User, WorkItem
 from patients import crisis
 from patients.access import get_patient_or_404, get_referral_or_404
@@ -542,11 +542,13 @@ def _do(
     """
     visit = get_appointment_or_404(request, appointment_id, permission)
     toast: dict[str, str] = {"text": sentence % {"name": visit.patient.full_name}, "tone": "success"}
-    back = "today" if "today" in {request.GET.get("back"), request.POST.get("back")} else ""
+    back = "today" in {request.GET.get("back"), request.POST.get("back")}
+    asked = day.Asked.of(request)
     try:
         act(by=request.user, appointment=visit, now=request.now)
         if undo:
-            toast["undo_url"] = reverse(undo, args=[visit.pk]) + (f"?back={back}" if back else "")
+            query = "?" + urlencode({"back": "today", **asked.values()}) if back else ""
+            toast["undo_url"] = reverse(undo, args=[visit.pk]) + query
     except Refused as refusal:
         toast = {"text": str(refusal), "tone": "warning"}
     if back and getattr(request, "htmx", False):
@@ -555,7 +557,7 @@ def _do(
     messages.add_message(
         request, messages.SUCCESS if toast["tone"] == "success" else messages.WARNING, toast["text"], extra_tags=tags
     )
-    return go(request, "sessions:today") if back else go(request, "sessions:appointment", visit.pk)
+    return go_to(request, asked.url()) if back else go(request, "sessions:appointment", visit.pk)
 
 
 @staff_view(Permission.APPOINTMENT_BOOK, methods=POST)

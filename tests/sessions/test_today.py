@@ -1,7 +1,7 @@
 """Today: who is where, the budget of a hot page, and a board that refreshes itself without keeping anybody signed in."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -120,6 +120,133 @@ def test_the_names_shown_are_written_down(cast: Cast, desk: Client) -> None:
     assert event.details == {"list": "today", "patients": [str(cast.quinn.pk)]}
 
 
+class TestSameName:
+    """Two people who look alike on the board are told apart by their birth dates; who stands alone is not."""
+
+    def both(self, cast: Cast, one: tuple[str, str], other: tuple[str, str], **fields: Any) -> None:
+        for clock, (given, family), born in (("10:00", one, date(1980, 3, 4)), ("11:00", other, date(1991, 11, 2))):
+            patient = make.make_patient(cast.denver, given, family, birth_date=born, **fields)
+            make.make_appointment(patient, cast.intake, make.make_user(), at(clock, 13))
+
+    @pytest.mark.parametrize("other", [("Ana", "Núñez"), ("ana", "NUNEZ"), ("Ána", "Nu’nez")])
+    @pytest.mark.parametrize("path", ["/today/", "/today/?by=time", "/today/board/"])
+    def test_marked(self, cast: Cast, desk: Client, other: tuple[str, str], path: str) -> None:
+        self.both(cast, ("Ana", "Nunez"), other)
+        page = desk.get(path).content.decode()
+        assert page.count("Same name") == 2
+        assert "born 4 Mar 1980" in page
+        assert "born 2 Nov 1991" in page
+
+    def test_others_are_not(self, cast: Cast, desk: Client) -> None:
+        self.both(cast, ("Ana", "Nunez"), ("Anna", "Nunez"))
+        page = desk.get("/today/").content.decode()
+        assert "Same name" not in page
+        assert "born" not in page
+
+    def test_one_person_twice_is_nobody_s_double(self, cast: Cast, desk: Client) -> None:
+        make.make_appointment(cast.quinn, cast.intake, cast.dana, at("10:00", 13))
+        make.make_appointment(cast.quinn, cast.intake, cast.theo, at("14:00", 13))
+        assert "Same name" not in desk.get("/today/").content.decode()
+
+    def test_by_what_they_are_called(self, cast: Cast, desk: Client) -> None:
+        """What is on the board has to differ, whatever is in the passport."""
+        self.both(cast, ("Robert", "Lee"), ("Bert", "Lee"), chosen_name="Bo")
+        assert desk.get("/today/").content.decode().count("Same name") == 2
+
+    def test_the_other_may_be_somebody_else_s_patient(self, cast: Cast, now: Any, signed_in: SignedIn) -> None:
+        namesake = make.make_patient(cast.denver, "Quinn", "Abbott", birth_date=date(1970, 1, 1))
+        make.make_appointment(cast.quinn, cast.intake, cast.dana, at("10:00", 13))
+        make.make_appointment(namesake, cast.intake, cast.theo, at("11:00", 13))
+        page = signed_in(cast.dana).get("/today/?mine=1").content.decode()
+        assert page.count("Same name") == 1
+        assert "1 Jan 1970" not in page
+
+    def test_also_when_one_is_not_coming(self, cast: Cast, desk: Client) -> None:
+        self.both(cast, ("Ana", "Nunez"), ("Ana", "Nunez"))
+        first = Appointment.objects.order_by("starts_at").first()
+        assert first is not None
+        Appointment.objects.filter(pk=first.pk).update(status=S.NO_SHOW, no_show_at=at("10:20", 13))
+        page = desk.get("/today/").content.decode()
+        assert page.count("Same name") == 2
+        assert page.index("born 2 Nov 1991") < page.index("Not coming") < page.index("born 4 Mar 1980")
+
+    def test_no_query_more(self, cast: Cast, desk: Client) -> None:
+        visit_at(cast, "10:00", "Soon")
+        alone = queries_of(desk, "/today/")
+        for _ in range(15):
+            self.both(cast, ("Ana", "Nunez"), ("Ana", "Nunez"))
+        assert desk.get("/today/").content.decode().count("Same name") == 30
+        assert queries_of(desk, "/today/") == alone
+
+
+class TestByTime:
+    def fill(self, cast: Cast) -> None:
+        """It is 09:00."""
+        visit_at(cast, "08:30", "Waiting", status=S.CHECKED_IN, checked_in_at=at("08:45", 13))
+        visit_at(cast, "08:50", "Tardy")
+        visit_at(cast, "09:59", "Early")
+        visit_at(cast, "10:00", "Mid", status=S.CONFIRMED, confirmed_at=at("08:00", 12))
+        visit_at(cast, "12:00", "Noon")
+        visit_at(cast, "14:59", "Ante")
+        visit_at(cast, "15:00", "Late")
+        visit_at(cast, "11:00", "Missing", status=S.NO_SHOW, no_show_at=at("08:20", 13))
+
+    def test_the_columns_are_parts_of_the_day(self, cast: Cast, desk: Client) -> None:
+        self.fill(cast)
+        page = desk.get("/today/?by=time")
+        assert columns(page) == {
+            "from_0": ["Waiting Example", "Tardy Example", "Early Example"],
+            "from_10": ["Mid Example"],
+            "from_12": ["Noon Example", "Ante Example"],
+            "from_15": ["Late Example"],
+        }
+        text = re.sub(r"\s+", " ", page.content.decode())
+        assert text.index("Not coming") < text.index("Missing Example")
+        # The column no longer says the state, so the card does.
+        for words in ("Here", "waiting 15 min", "10 min late", "Planned", "Confirmed"):
+            assert f"{words}</span>" in text
+        assert re.search(r'id="col-from_0"><span>Before 10:00</span><span class="chip tone-teal">now</span>', text)
+
+    def test_the_hours_are_the_location_s(self, cast: Cast, now: Any, signed_in: SignedIn) -> None:
+        """16:30 UTC is 09:30 in Denver and in Phoenix, and no later part of the day."""
+        make.make_appointment(cast.sol, cast.intake, cast.omar, at("09:30", 13))
+        assert columns(signed_in(cast.olga).get("/today/?by=time"))["from_0"] == ["Sol Serrano"]
+
+    def test_each_link_keeps_the_other_choice(self, cast: Cast, desk: Client) -> None:
+        self.fill(cast)
+        page = desk.get("/today/?by=time&mine=1").content.decode()
+        assert set(re.findall(r'<a href="(/today/[^"]*)"', page)) >= {
+            "/today/?by=time", "/today/?mine=1&amp;by=time", "/today/?mine=1",
+        }  # fmt: skip
+        assert page.count(' aria-current="page">Mine<') == 1
+        assert page.count(' aria-current="page">By time<') == 1
+
+    def test_the_poll_and_the_taps_keep_it(self, cast: Cast, desk: Client) -> None:
+        self.fill(cast)
+        page = desk.get("/today/?by=time").content.decode()
+        poll = re.search(r'hx-get="([^"]+)" hx-trigger="every 20s"', page)
+        assert poll
+        assert desk.get(poll.group(1).replace("&amp;", "&")).status_code == 204
+        assert '<input type="hidden" name="by" value="time">' in page
+        visit = Appointment.objects.get(patient__given_name="Noon")
+        url = reverse("sessions:check_in", args=[visit.pk])
+        answer = desk.post(url, {"back": "today", "by": "time"}, headers={"HX-Request": "true"})
+        assert columns(answer)["from_12"] == ["Noon Example", "Ante Example"]
+        assert f"{reverse('sessions:undo_check_in', args=[visit.pk])}?back=today&by=time" in answer["HX-Trigger"]
+
+    def test_it_is_kept_without_scripts(self, cast: Cast, desk: Client) -> None:
+        self.fill(cast)
+        visit = Appointment.objects.get(patient__given_name="Noon")
+        answer = desk.post(reverse("sessions:check_in", args=[visit.pk]), {"back": "today", "by": "time", "mine": "1"})
+        assert answer["Location"] == "/today/?mine=1&by=time"
+        back = desk.post(reverse("sessions:undo_check_in", args=[visit.pk]) + "?back=today&mine=1&by=time")
+        assert back["Location"] == "/today/?mine=1&by=time"
+
+    @pytest.mark.parametrize("asked", ["?by=", "?by=room", "?by=time&by=state", "?mine=2", "?by=%00"])
+    def test_nonsense_is_a_page(self, desk: Client, asked: str) -> None:
+        assert desk.get(f"/today/{asked}").status_code == 200
+
+
 class TestWorkWaiting:
     def test_counts_and_ages_by_kind(self, cast: Cast, desk: Client) -> None:
         for hours in (30, 2):
@@ -183,7 +310,7 @@ class TestBudget:
                 room=make.make_room(cast.denver), status=S.CONFIRMED, confirmed_at=make.NOON,
             )  # fmt: skip
 
-    @pytest.mark.parametrize("path", ["/today/", "/today/board/"])
+    @pytest.mark.parametrize("path", ["/today/", "/today/board/", "/today/?by=time"])
     def test_queries(self, cast: Cast, desk: Client, path: str) -> None:
         self.fill(cast, 1)
         one = queries_of(desk, path)
