@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Concatenate, Literal, ParamSpec
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from clinic.http import OurRequest, PortalRequest, StaffRequest, redirect_whole_page
+from clinic import keptforms
+from clinic.http import OurRequest, PortalRequest, StaffRequest, go_to, redirect_whole_page
 from clinic.models import (
     CLINICIANS,
     Closure,
@@ -200,10 +203,21 @@ POST = ("POST",)
 GET_POST = ("GET", "HEAD", "POST")
 
 
-def _sign_in(request: HttpRequest) -> HttpResponse:
-    if getattr(request, "htmx", False):
+def _sign_in(request: HttpRequest, methods: frozenset[str]) -> HttpResponse:
+    """Return the way to the sign-in page. A form that came too late is kept for whoever was signed in here."""
+    htmx = getattr(request, "htmx", False)
+    if request.method == "POST":
+        if keptforms.keep(request, keptforms.page_of(request, methods)):
+            # Where to go on is kept with the form, and not in an address.
+            return go_to(request, reverse("account_login"))
+        messages.warning(
+            request,
+            _("You were signed out before that arrived. Nothing was saved, and what you typed could not be kept."),
+        )
+        return go_to(request, redirect_to_login(request.path if "GET" in methods else "/").url)
+    if htmx:
         return redirect_whole_page(redirect_to_login(request.htmx.current_url_abs_path or "/").url)  # type: ignore[attr-defined]
-    return redirect_to_login(request.get_full_path() if request.method in GET else "/")
+    return redirect_to_login(request.get_full_path())
 
 
 def _with_policy(
@@ -228,7 +242,7 @@ def staff_view(
     def decorate(view: StaffView[P]) -> View[P]:
         def guard(request: HttpRequest) -> HttpResponse | None:
             if not request.user.is_authenticated:
-                return _sign_in(request)
+                return _sign_in(request, frozenset(methods))
             if not isinstance(request.user, User) or not holds(request.user, permission):
                 raise PermissionDenied(_("Your role does not include this. Ask a manager if it should."))
             return None
@@ -244,7 +258,7 @@ def portal_view(*, methods: tuple[str, ...] = GET, is_poll: bool = False) -> Cal
     def decorate(view: PortalView[P]) -> View[P]:
         def guard(request: HttpRequest) -> HttpResponse | None:
             if not request.user.is_authenticated:
-                return _sign_in(request)
+                return _sign_in(request, frozenset(methods))
             if not isinstance(request.user, User) or not request.user.is_patient:
                 raise PermissionDenied(_("This page belongs to a patient. Staff find the same visit on the schedule."))
             return None
@@ -263,14 +277,18 @@ def public_view(*, because: str, methods: tuple[str, ...] = GET) -> Callable[[Ou
     return decorate
 
 
-def signed_in_view(*, because: str, methods: tuple[str, ...] = GET) -> Callable[[OurView[P]], View[P]]:
+def signed_in_view(
+    *, because: str, methods: tuple[str, ...] = GET, is_poll: bool = False
+) -> Callable[[OurView[P]], View[P]]:
     """Let in whoever is signed in, staff or patient, for what belongs to both; and say why that is right."""
 
     def decorate(view: OurView[P]) -> View[P]:
         def guard(request: HttpRequest) -> HttpResponse | None:
-            return None if request.user.is_authenticated else _sign_in(request)
+            return None if request.user.is_authenticated else _sign_in(request, frozenset(methods))
 
-        return _with_policy(Policy("signed_in", because=because, methods=frozenset(methods)), view, guard)
+        return _with_policy(
+            Policy("signed_in", because=because, methods=frozenset(methods), is_poll=is_poll), view, guard
+        )
 
     return decorate
 

@@ -27,7 +27,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, clock, keyring, own_letters, poke, tokens
+from clinic import audit, clock, keptforms, keyring, own_letters, poke, tokens
 from clinic.actions import outbox
 from clinic.homelocation import location_of, patient_behind
 from clinic.http import go
@@ -176,6 +176,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Start the session: a new id, a new clock, and its row in the audit."""
         ways = get_authentication_records(request, user)
         super().login(request, user)
+        keptforms.claim(request, user)
         now = clock.now()
         request.session["began_at"] = request.session["seen_at"] = now.timestamp()
         key = request.session.session_key or ""
@@ -186,6 +187,10 @@ class AccountAdapter(DefaultAccountAdapter):
             user, audit.Verb.SIGNED_IN, user, now=now,
             details={"ways": [way.get("type") or way["method"] for way in ways]},
         )  # fmt: skip
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Return the page of the form that is kept for this person, else the front door."""
+        return keptforms.way_back(request) or str(super().get_login_redirect_url(request))
 
     def logout(self, request: HttpRequest) -> None:
         if isinstance(request.user, User):

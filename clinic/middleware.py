@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clinic import audit, clock, policy
+from clinic import audit, clock, keptforms, policy
 from clinic.access import Policy
 from clinic.http import go_to
 from clinic.models import User
@@ -125,9 +125,13 @@ class session_must_be_live:
         if isinstance(user, User):
             ended = self._ended(request, user)
             if ended:
+                location_id = request.session.get("location_id")
                 logout(request)
+                keptforms.remember_who_left(request, user, location_id)
                 messages.info(request, ended)
-        return self.get_response(request)
+        response = self.get_response(request)
+        keptforms.settle(request, response)
+        return response
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any

@@ -14,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from clinic import keptforms
 from clinic.access import Permission, holds, memberships_of
 from clinic.homelocation import patient_behind, public_name
 from clinic.models import Location, Role, User, WorkItem
@@ -100,9 +101,11 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
         "locations": [],
         "bell_count": 0,
         "who": None,
+        "kept": None,
     }
     if not isinstance(user, User):
         return {**base, "clinic_name": public_name()}
+    base["kept"] = keptforms.on_this_page(request)
     here = request.path
     if user.is_patient:
         known = patient_behind(user)

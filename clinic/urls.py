@@ -15,6 +15,8 @@ clinic_urls: list[URLPattern] = [
     # /account/
     path("account/continue-as/", accounts.continue_as, name="continue_as"),
     path("account/join/<str:token>/", accounts.join, name="join"),
+    path("account/kept-form/", accounts.kept_form, name="kept_form"),
+    path("account/kept-form/drop/", accounts.drop_kept_form, name="drop_kept_form"),
     path("account/sessions/", accounts.my_sessions, name="my_sessions"),
     path("account/sessions/end-others/", accounts.end_other_sessions, name="end_other_sessions"),
     path("account/sessions/<int:session_id>/end/", accounts.end_session, name="end_session"),

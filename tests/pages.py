@@ -69,6 +69,7 @@ LOOKS: dict[str, Look] = {
     "clinic:healthz": Look(not_a_page="JSON for load balancers"),
     "clinic:join(token)": Look(refused=_EMPTY),
     "clinic:my_sessions": Look("frida"),
+    "clinic:kept_form": Look("frida"),
     "clinic:messages": Look("frida", ("", "?show=waiting", "?show=sent", "?show=not_sent")),
     "clinic:worklist": Look("frida", ("", "?kind=call_patient", "?whose=mine")),
     "clinic:close_work_item(item_id)": Look("frida", refused=_EMPTY),

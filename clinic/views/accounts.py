@@ -28,7 +28,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from redis.exceptions import RedisError
 
-from clinic import localtime, tokens
+from clinic import keptforms, localtime, tokens
 from clinic.access import GET, GET_POST, POST, Permission, public_view, signed_in_view, staff_view
 from clinic.accounts import THIRD_PARTY_URLS, device_text, live_sessions
 from clinic.actions import people
@@ -36,7 +36,7 @@ from clinic.errors import Refused
 from clinic.forms import words
 from clinic.forms.accounts import JoinForm
 from clinic.homelocation import location_of
-from clinic.http import UNPROCESSABLE, OurRequest, answer, go
+from clinic.http import UNPROCESSABLE, OurRequest, answer, go, go_to
 from clinic.models import Membership, Role, StaffInvitation, User
 
 View = Callable[..., HttpResponseBase]
@@ -89,7 +89,9 @@ def _theirs(view: View) -> View:
             # Limits live in Redis. Letting people try without a limit would be worse than asking them to wait.
             return render(request, "account/sign_in_away.html", status=503)
         if isinstance(response, TemplateResponse):
-            response.context_data = {**(response.context_data or {}), "layout": _layout(request)}
+            response.context_data = {
+                **(response.context_data or {}), "layout": _layout(request), "kept_waits": keptforms.waits(request),
+            }  # fmt: skip
             _in_our_manner(response.context_data)
             if request.method == "POST" and response.status_code == 200:
                 response.status_code = UNPROCESSABLE
@@ -281,6 +283,22 @@ def end_other_sessions(request: OurRequest) -> HttpResponse:
     people.end_other_sessions(by=_me(request), keep=request.session.session_key or "", now=request.now)
     messages.success(request, _("Signed out everywhere else."))
     return go(request, "clinic:my_sessions")
+
+
+@signed_in_view(because="Whoever was signed out while typing finds it here: staff and patients, their own only.")
+def kept_form(request: OurRequest) -> HttpResponse:
+    """Return the page for a kept form that has no page of its own; its frame shows what was typed."""
+    return answer(request, "clinic/kept_form.html", {"layout": _layout(request), "kept": keptforms.of(request)})
+
+
+@signed_in_view(because="Everybody throws away what is kept for them, staff and patients.", methods=POST)
+def drop_kept_form(request: OurRequest) -> HttpResponse:
+    """Throw away the form that is kept for this person, and go back to its page."""
+    page = keptforms.way_back(request)
+    if page:
+        keptforms.drop(request)
+        messages.success(request, _("Thrown away."))
+    return go_to(request, page or reverse("clinic:home"))
 
 
 def _me(request: HttpRequest) -> User:

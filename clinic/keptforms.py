@@ -1,0 +1,204 @@
+"""What somebody typed into a form that arrived after their sign-in had ended: kept for them, for half an hour.
+
+Kept sealed in the cache under a random key that only the browser's session knows, bound to the person who was signed in
+there, and shown to nobody else (docs/decisions/0014-kept-forms.md). The server never sends it again by itself: the page
+of the form shows it, fills it in where a browser can, and the person presses the button.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
+
+from clinic import keyring, tokens
+from clinic.models import User
+
+KEPT_FOR = timedelta(minutes=30)
+# Characters of a sealed form; longer ones are not kept, and the person is told.
+MOST = 200_000
+
+# In the session: who was signed in here last, and where a form of theirs is kept.
+_LAST_HERE = "last_here"
+_KEPT = "kept_form"
+
+# Parts of names whose values are never kept, wherever they stand.
+SECRET_PARTS = frozenset(
+    {"password", "password1", "password2", "oldpassword", "secret", "token", "csrfmiddlewaretoken", "otp", "pin", "code",
+     "credential"}
+)  # fmt: skip
+# Names that pages send along and nobody types.
+_MACHINE_NAMES = frozenset({"version", "entry_key", "next", "website"})
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
+
+
+@dataclass(frozen=True)
+class KeptField:
+    name: str
+    values: list[str]
+
+    @property
+    def label(self) -> str:
+        """Return the name in words; the field's own label stands in the form."""
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def is_words(self) -> bool:
+        """Return whether a person reads something in it, and not only a machine."""
+        return any(value.strip() and not _ID.search(value) and value != "on" for value in self.values)
+
+
+@dataclass(frozen=True)
+class KeptForm:
+    """``page`` is where its form stands, ``action`` where it was sent to; both are paths of ours."""
+
+    page: str
+    action: str
+    fields: list[KeptField]
+
+    @property
+    def has_words(self) -> bool:
+        return any(field.is_words for field in self.fields)
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a field of that name may hold what must never be kept: a password, a code, a token."""
+    return bool(SECRET_PARTS & set(re.split(r"[^a-z0-9]+", name.lower())))
+
+
+def remember_who_left(request: HttpRequest, user: User, location_id: object) -> None:
+    """Note in the new, empty session whose sign-in has just run out here, so that their form is kept for them alone."""
+    request.session[_LAST_HERE] = {"user": str(user.pk), "location": str(location_id) if location_id else ""}
+
+
+def keep(request: HttpRequest, page: str) -> bool:
+    """Keep the form that a signed-out browser has just sent. Return whether whoever signs in is led back to it.
+
+    Refuses what nobody can be told to own: without a sign-in that ran out here there is no one to keep it for. allauth's
+    forms hold passwords and codes and are never kept, and files are not read at all.
+    """
+    left = request.session.get(_LAST_HERE)
+    match = request.resolver_match
+    if not left or match is None or not match.namespaces:
+        return False
+    fields = [
+        [name, request.POST.getlist(name)]
+        for name in request.POST
+        if name not in _MACHINE_NAMES and not is_secret(name) and any(request.POST.getlist(name))
+    ]
+    now: datetime = request.now  # type: ignore[attr-defined]  # set by clinic.middleware
+    said = {"user": left["user"], "location": left["location"], "page": page, "action": request.path, "fields": fields,
+            "until": (now + KEPT_FOR).timestamp()}  # fmt: skip
+    sealed = keyring.seal(json.dumps(said))
+    if len(sealed) > MOST:
+        return False
+    drop(request)
+    key = tokens.new()
+    try:
+        cache.set(_address(key), sealed, timeout=KEPT_FOR.total_seconds())
+    except RedisError:
+        return False
+    typed = any(KeptField(name, values).is_words for name, values in fields)
+    request.session[_KEPT] = {"key": key, "typed": typed}
+    return True
+
+
+def waits(request: HttpRequest) -> str:
+    """Return the sentence for the sign-in page when a form waits here: that it does, and never what or whose."""
+    kept = request.session.get(_KEPT)
+    if not kept:
+        return ""
+    if kept["typed"]:
+        return _(
+            "You were signed out before that was saved. What you typed is kept for half an hour: sign in again, as the same "
+            "person, and it is there. Nobody else sees it."
+        )
+    return _("You were signed out before that was done. Nothing was changed: sign in again, and press it once more.")
+
+
+def claim(request: HttpRequest, user: User) -> None:
+    """Give whoever has just signed in their form back. Somebody else's is thrown away, and so is the note of who left."""
+    left = request.session.pop(_LAST_HERE, None)
+    said = _read(request)
+    if said is None or said["user"] != str(user.pk):
+        drop(request)
+        return
+    if left and left["location"]:
+        request.session["location_id"] = left["location"]
+
+
+def of(request: HttpRequest) -> KeptForm | None:
+    """Return the form that is kept for the person who is signed in here; None for everybody else, and after its time."""
+    said = _read(request)
+    user = getattr(request, "user", None)
+    if said is None or not isinstance(user, User) or said["user"] != str(user.pk):
+        return None
+    return KeptForm(said["page"], said["action"], [KeptField(name, values) for name, values in said["fields"]])
+
+
+def on_this_page(request: HttpRequest) -> KeptForm | None:
+    """Return the kept form whose page this is. A page that answers a form shows what was typed just now instead."""
+    if request.method != "GET" or _KEPT not in request.session:
+        return None
+    kept = of(request)
+    return kept if kept is not None and kept.page == request.get_full_path() else None
+
+
+def way_back(request: HttpRequest) -> str:
+    """Return the path of the page that a kept form stands on; "" when none is kept for this person."""
+    kept = of(request) if _KEPT in request.session else None
+    return kept.page if kept else ""
+
+
+def settle(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Throw the kept form away once the same form was sent again and taken."""
+    if request.method == "POST" and response.status_code < 400 and _KEPT in request.session:
+        kept = of(request)
+        if kept is not None and kept.action == request.path:
+            drop(request)
+
+
+def drop(request: HttpRequest) -> None:
+    """Throw away what is kept in this browser, if anything is."""
+    kept = request.session.pop(_KEPT, None)
+    if kept:
+        try:
+            cache.delete(_address(kept["key"]))
+        except RedisError:
+            # It is sealed, nobody knows its key any more, and it goes by itself.
+            return
+
+
+def page_of(request: HttpRequest, methods: frozenset[str]) -> str:
+    """Return where the form of a POST stands: at its own address, else on the page it was pressed on, else on a page of its own."""
+    if "GET" in methods:
+        return request.get_full_path()
+    sent_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    if sent_from.netloc != request.get_host() or not sent_from.path.startswith("/") or sent_from.path.startswith("//"):
+        return reverse("clinic:kept_form")
+    return sent_from.path + (f"?{sent_from.query}" if sent_from.query else "")
+
+
+def _address(key: str) -> str:
+    return f"kept-form:{tokens.hash_of(key)}"
+
+
+def _read(request: HttpRequest) -> dict[str, Any] | None:
+    """Return what is kept in this browser, or None when nothing is, when its time is over or its key was lost."""
+    kept = request.session.get(_KEPT)
+    if not kept:
+        return None
+    try:
+        sealed = cache.get(_address(kept["key"]))
+        said: dict[str, Any] | None = json.loads(keyring.unseal(sealed)) if sealed else None
+    except (RedisError, keyring.KeyLost):
+        return None
+    now: datetime = request.now  # type: ignore[attr-defined]  # set by clinic.middleware
+    return said if said and said["until"] >= now.timestamp() else None
