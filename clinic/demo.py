@@ -389,7 +389,9 @@ def _identity(story: Story, number: int, given: str = "", family: str = "") -> I
         city="Denver",
         state="CO",
         postcode="80205",
-        needs_interpreter=number % 41 == 0,
+        # Some were asked, some were not yet.
+        language="es" if number % 41 == 0 else "en" if number % 3 else "",
+        needs_interpreter=True if number % 41 == 0 else False if number % 3 else None,
         access_needs="Uses a wheelchair: step-free room" if number % 37 == 0 else "",
     )
 

@@ -212,8 +212,9 @@ class Identity:
     state: str = ""
     postcode: str = ""
     time_zone: str = ""
-    language: str = "en"
-    needs_interpreter: bool = False
+    # "" and None: nobody asked yet.
+    language: str = ""
+    needs_interpreter: bool | None = None
     access_needs: str = ""
 
 
@@ -352,7 +353,7 @@ def _at(patient: Patient, address: str) -> outbox.Recipient:
         id=patient.pk,
         address=address,
         tz=patient.tz,
-        language=patient.language,
+        language=patient.letter_language,
     )
 
 

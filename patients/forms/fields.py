@@ -76,6 +76,17 @@ class PhoneField(PhoneNumberField):  # type: ignore[misc]  # phonenumber_field s
         return str(number.as_e164) if number else ""
 
 
+class AskedField(forms.TypedChoiceField):
+    """A question with three answers: yes, no, and that nobody asked yet, which is the first. Cleaned to a bool or None."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["choices"] = [("", _("Not asked")), ("yes", _("Yes")), ("no", _("No"))]
+        super().__init__(coerce=lambda answer: answer == "yes", empty_value=None, required=False, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return {True: "yes", False: "no", None: ""}.get(value, value)
+
+
 class LongText(forms.CharField):
     """Several lines of words."""
 

@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from clinic.forms import words
 from clinic.models import Location
 from patients.actions.patients import Identity
-from patients.models import ContactPreference, LifeState, Patient, PortalSuspension
+from patients.models import LANGUAGES, ContactPreference, LifeState, Patient, PortalSuspension
 
-from .fields import BirthDateField, PhoneField, spoken
+from .fields import AskedField, BirthDateField, PhoneField, spoken
 
 # The zones of the United States by the name people know; anything else keeps what is recorded.
 TIME_ZONES = [
@@ -24,7 +24,6 @@ TIME_ZONES = [
     ("America/Anchorage", _("Alaska")),
     ("Pacific/Honolulu", _("Hawaii")),
 ]
-LANGUAGES = [("en", _("English")), ("es", _("Spanish")), ("other", _("another language"))]
 # What has to be known to register somebody; the rest is asked when there is time.
 AT_ONCE = ("given_name", "family_name", "birth_date", "phone", "email", "home_location")
 
@@ -61,8 +60,8 @@ class _IdentityForm(words.Form):
         widget=forms.TextInput(attrs=_off(inputmode="numeric", **{"class": "field-short"})),
     )  # fmt: skip
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=TIME_ZONES, required=False)
-    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, required=False)
-    needs_interpreter = forms.BooleanField(label=_("Needs an interpreter"), required=False)
+    language = forms.ChoiceField(label=_("Language"), choices=spoken(LANGUAGES), required=False)
+    needs_interpreter = AskedField(label=_("Needs an interpreter"))
     access_needs = forms.CharField(
         label=_("Access needs"), max_length=200, required=False, widget=forms.TextInput(attrs=_off()),
         help_text=_("What makes a visit possible: a ramp, a quiet room, large print."),
@@ -76,9 +75,6 @@ class _IdentityForm(words.Form):
 
     def clean_sex_at_birth(self) -> str:
         return self.cleaned_data["sex_at_birth"] or Patient.Sex.UNKNOWN
-
-    def clean_language(self) -> str:
-        return self.cleaned_data["language"] or "en"
 
     def identity(self) -> Identity:
         """Return what was written, as the actions take it."""

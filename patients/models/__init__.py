@@ -2,13 +2,14 @@
 
 from .careteams import BREAK_GLASS_LASTS, BreakGlass, CareTeamMember
 from .contacts import AddressChange, Contact
-from .patients import LIFE_MOVES, LifeState, Patient, PortalInvitation, PortalSuspension
+from .patients import LANGUAGES, LIFE_MOVES, LifeState, Patient, PortalInvitation, PortalSuspension
 from .preferences import ASKED_CATEGORIES, ContactPreference
 from .referrals import Referral
 
 __all__ = [
     "ASKED_CATEGORIES",
     "BREAK_GLASS_LASTS",
+    "LANGUAGES",
     "LIFE_MOVES",
     "AddressChange",
     "BreakGlass",

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pghistory
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q
@@ -63,6 +64,10 @@ class PortalSuspension(models.TextChoices):
     DECEASED = "deceased", _("has died")
 
 
+# What a patient likes to be spoken to in. Another code, from elsewhere, is kept as it came.
+LANGUAGES = [("", _("not asked")), ("en", _("English")), ("es", _("Spanish")), ("other", _("another language"))]
+
+
 # The search key is made by the database in each row; history need not repeat it.
 @pghistory.track(exclude=["search_key"])
 class Patient(Record):
@@ -87,8 +92,9 @@ class Patient(Record):
     state = models.CharField(_("state"), max_length=2, blank=True)
     postcode = models.CharField(_("postcode"), max_length=10, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=40, blank=True)
-    language = models.CharField(_("language"), max_length=8, default="en")
-    needs_interpreter = models.BooleanField(_("needs an interpreter"), default=False)
+    # Neither is known until somebody asked: "" and None.
+    language = models.CharField(_("language"), max_length=8, choices=LANGUAGES, blank=True, default="")
+    needs_interpreter = models.BooleanField(_("needs an interpreter"), null=True, blank=True, default=None)
     access_needs = models.CharField(_("access needs"), max_length=200, blank=True)
     home_location = models.ForeignKey(
         Location, on_delete=models.PROTECT, related_name="+", verbose_name=_("home location")
@@ -162,6 +168,11 @@ class Patient(Record):
     def called(self) -> str:
         """Return what to call them."""
         return self.chosen_name or self.given_name
+
+    @property
+    def letter_language(self) -> str:
+        """Return the language letters are written in: the house's own until the patient was asked."""
+        return self.language or settings.LANGUAGE_CODE
 
     @property
     def tz(self) -> ZoneInfo:
@@ -239,4 +250,4 @@ class PortalInvitation(Record):
         return self.used_at is None and self.withdrawn_at is None and now < self.expires_at
 
 
-__all__ = ["LIFE_MOVES", "LifeState", "Patient", "PatientQuerySet", "PortalInvitation", "PortalSuspension"]
+__all__ = ["LANGUAGES", "LIFE_MOVES", "LifeState", "Patient", "PatientQuerySet", "PortalInvitation", "PortalSuspension"]

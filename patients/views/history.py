@@ -5,13 +5,14 @@ from datetime import date, datetime
 from typing import Any
 
 from django.apps import apps
+from django.db.models import BooleanField
 from django.utils.translation import gettext as _
 
 from clinic import localtime
 from clinic.models import User
 from patients.models import Patient
 
-from .lines import birth_text, phone_text
+from .lines import asked_text, birth_text, phone_text
 
 # What every edit changes by itself, and what says nothing to a reader.
 SILENT = {"version", "life_state_since", "portal_since", "portal_suspended_at", "portal_user", "home_location"}
@@ -91,10 +92,12 @@ def _changed(before: Any, event: Any) -> list[dict[str, str]]:
 
 
 def _shown(field: Any, value: Any) -> str:
+    if isinstance(field, BooleanField):
+        return asked_text(value).lower()
+    if value == "" and field.choices and value in dict(field.flatchoices):
+        return str(dict(field.flatchoices)[value])
     if value is None or value == "":
         return "—"
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, date):

@@ -25,6 +25,13 @@ def birth_text(day: date) -> str:
     return formats.date_format(day, "j M Y")
 
 
+def asked_text(answer: bool | None) -> str:
+    """Return the answer to a question that may not have been asked."""
+    if answer is None:
+        return _("Not asked")
+    return _("Yes") if answer else _("No")
+
+
 def phone_text(phone: Any) -> str:
     """Return a phone as one dials it from here: "(303) 555-0188", or with its country, "+44 20 7946 0958"; "" for none."""
     if not phone:

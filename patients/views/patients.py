@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from clinic import audit, keyset, localtime
@@ -37,7 +38,7 @@ from patients.models import (
 )
 
 from .history import as_of, changes_of, changes_since
-from .lines import LIFE_PILLS, birth_text, patient_line
+from .lines import LIFE_PILLS, asked_text, birth_text, patient_line
 
 
 @staff_view(Permission.PATIENT_READ, methods=GET)
@@ -106,6 +107,8 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         "referred": localtime.day_text(localtime.day_of(referral.received_at, tz)) if referral else "",
         "may_write": holds(request.user, Permission.PATIENT_WRITE, where),
         "may_correct_death": found.is_deceased and holds(request.user, Permission.PATIENT_CORRECT_DEATH, where),
+        "speaks": capfirst(found.get_language_display()),
+        "interpreter": asked_text(found.needs_interpreter),
         "may_read_audit": holds(request.user, Permission.AUDIT_READ, where),
         "may_read_letters": holds(request.user, Permission.MESSAGE_READ, where),
         "chart_is_open": may_read_charts and (is_on_team or grant is not None),
@@ -278,9 +281,6 @@ def _as_it_is_now(sent: QueryDict, form: EditPatientForm, found: Patient, versio
         if getattr(wanted, name) != getattr(before, name):
             continue
         value = form.fields[name].prepare_value(getattr(now_true, name))
-        if isinstance(value, bool):
-            typed.pop(name, None)
-            value = "on" if value else ""
         if value or name in typed:
             typed[name] = value
     return typed

@@ -295,7 +295,7 @@ def _hand_over(
         not_before=start, useful_until=reminder.useful_until, now=now,
         to=outbox.Recipient(
             kind=OutboundMessage.RecipientKind.PATIENT, id=patient.pk, address=address_of(visit=visit, channel=reminder.channel),
-            tz=patient.tz, language=patient.language,
+            tz=patient.tz, language=patient.letter_language,
         ),
     )  # fmt: skip
     _settle(reminder, Reminder.Status.QUEUED, now=now, message=message)

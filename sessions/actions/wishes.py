@@ -167,7 +167,7 @@ def _tell(*, by: User, request: ChangeRequest, now: datetime) -> None:
         schedule_version=visit.schedule_version, location_id=visit.location_id, useful_until=visit.starts_at, now=now,
         to=outbox.Recipient(
             kind=OutboundMessage.RecipientKind.PATIENT, id=patient.pk, address=patient.email, tz=patient.tz,
-            language=patient.language,
+            language=patient.letter_language,
         ),
     )  # fmt: skip
 

@@ -33,7 +33,7 @@ class TestTwoEditors:
     ) -> None:
         frida, felix = signed_in(cast.frida), signed_in(cast.felix)
         hers, his = opened(frida, cast.pat), opened(felix, cast.pat)
-        first = {**hers, "email": "pat.new@post.example", "birth_date": "1984-05-18", "needs_interpreter": "on"}
+        first = {**hers, "email": "pat.new@post.example", "birth_date": "1984-05-18", "needs_interpreter": "yes"}
         assert save(frida, cast.pat, first).status_code == 302
         refused = save(felix, cast.pat, {**his, "phone": "(303) 555-0177"})
         assert refused.status_code == 422
