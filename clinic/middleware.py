@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pghistory
@@ -20,18 +20,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clinic import audit, clock, keptforms, policy
+from clinic import audit, clock, keptforms
 from clinic.access import Policy
 from clinic.http import go_to
 from clinic.models import User
 from clinic.navigation import current_location
+from clinic.sessionlife import ABSOLUTE_LIFE, TOUCH_EVERY, idle_limit
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-
-# Absolute life of a session, whatever happens in it (domain.md 9.1).
-ABSOLUTE_LIFE = timedelta(hours=12)
-# The idle clock is written at most this often; it can only make a session end a little early, never late.
-TOUCH_EVERY = timedelta(seconds=30)
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -115,7 +111,10 @@ class session_must_be_live:
     """End sessions that idled or grew old, keep staff without a second factor out, and tell the audit who is here."""
 
     # Where a member of staff without a second factor may go: to get one, or away.
-    ENROLMENT = ("mfa_", "account_logout", "account_reauthenticate", "clinic:help_now", "clinic:healthz")
+    ENROLMENT = (
+        "mfa_", "account_logout", "account_reauthenticate", "clinic:help_now", "clinic:healthz", "clinic:still_here",
+        "clinic:time_left",
+    )  # fmt: skip
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -162,9 +161,7 @@ class session_must_be_live:
             return ""
         if now.timestamp() - began > ABSOLUTE_LIFE.total_seconds():
             return _("You were signed out after twelve hours. Please sign in again.")
-        audience = "staff" if user.is_staff_member else "portal"
-        idle = timedelta(minutes=policy.session_timeouts(now)[audience])
-        if now.timestamp() - seen > idle.total_seconds():
+        if now.timestamp() - seen > idle_limit(user, now).total_seconds():
             return _("You were signed out because nothing happened for a while. Please sign in again.")
         return ""
 

@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clinic import keptforms
+from clinic import keptforms, sessionlife
 from clinic.access import Permission, holds, memberships_of
 from clinic.homelocation import patient_behind, public_name
 from clinic.models import Location, Role, User, WorkItem
@@ -102,10 +102,12 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
         "bell_count": 0,
         "who": None,
         "kept": None,
+        "time_left": None,
     }
     if not isinstance(user, User):
         return {**base, "clinic_name": public_name()}
     base["kept"] = keptforms.on_this_page(request)
+    base["time_left"] = sessionlife.left(request, user)
     here = request.path
     if user.is_patient:
         known = patient_behind(user)

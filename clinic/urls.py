@@ -15,6 +15,8 @@ clinic_urls: list[URLPattern] = [
     # /account/
     path("account/continue-as/", accounts.continue_as, name="continue_as"),
     path("account/join/<str:token>/", accounts.join, name="join"),
+    path("account/still-here/", accounts.still_here, name="still_here"),
+    path("account/time-left/", accounts.time_left, name="time_left"),
     path("account/kept-form/", accounts.kept_form, name="kept_form"),
     path("account/kept-form/drop/", accounts.drop_kept_form, name="drop_kept_form"),
     path("account/sessions/", accounts.my_sessions, name="my_sessions"),

@@ -70,6 +70,8 @@ LOOKS: dict[str, Look] = {
     "clinic:join(token)": Look(refused=_EMPTY),
     "clinic:my_sessions": Look("frida"),
     "clinic:kept_form": Look("frida"),
+    "clinic:still_here": Look("frida", not_a_page="JSON: the seconds that are left"),
+    "clinic:time_left": Look("frida", not_a_page="JSON: the seconds that are left"),
     "clinic:messages": Look("frida", ("", "?show=waiting", "?show=sent", "?show=not_sent")),
     "clinic:worklist": Look("frida", ("", "?kind=call_patient", "?whose=mine")),
     "clinic:close_work_item(item_id)": Look("frida", refused=_EMPTY),

@@ -4,6 +4,7 @@ Each of allauth's views is wrapped one by one: a view that is not here is not se
 clinic.accounts.THIRD_PARTY_URLS).
 """
 
+import dataclasses
 import functools
 import uuid
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.forms import BaseForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -28,7 +29,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from redis.exceptions import RedisError
 
-from clinic import keptforms, localtime, tokens
+from clinic import keptforms, localtime, sessionlife, tokens
 from clinic.access import GET, GET_POST, POST, Permission, public_view, signed_in_view, staff_view
 from clinic.accounts import THIRD_PARTY_URLS, device_text, live_sessions
 from clinic.actions import people
@@ -283,6 +284,21 @@ def end_other_sessions(request: OurRequest) -> HttpResponse:
     people.end_other_sessions(by=_me(request), keep=request.session.session_key or "", now=request.now)
     messages.success(request, _("Signed out everywhere else."))
     return go(request, "clinic:my_sessions")
+
+
+@signed_in_view(because="The pages of whoever is signed in say here that somebody types, staff or patient.")
+def still_here(request: OurRequest) -> JsonResponse:
+    """Return how many seconds are left, counted from now: asking is a sign of life like opening a page.
+
+    static/js/awake.js asks after real keys and touches, at most once a minute. A GET, because it does what every GET does.
+    """
+    return JsonResponse(dataclasses.asdict(sessionlife.left(request, _me(request))))
+
+
+@signed_in_view(because="The pages of whoever is signed in ask here before they warn of the end.", is_poll=True)
+def time_left(request: OurRequest) -> JsonResponse:
+    """Return how many seconds are left. It keeps nothing alive: another page of the same person may have."""
+    return JsonResponse(dataclasses.asdict(sessionlife.left(request, _me(request))))
 
 
 @signed_in_view(because="Whoever was signed out while typing finds it here: staff and patients, their own only.")

@@ -111,6 +111,63 @@ class TestIdle:
             assert is_in(come_in(cast.frida, settings))
 
 
+class TestTyping:
+    """What static/js/awake.js asks for. tests/browser/test_awake.py has the keys and the clock of a real browser."""
+
+    @pytest.mark.parametrize("who", ["frida", "pat_user"])
+    def test_a_sign_of_life_a_minute_keeps_it_for_an_hour(self, cast: Cast, signed_in: SignedIn, who: str) -> None:
+        with time_machine.travel(make.NOON, tick=False) as clock:
+            client = signed_in(getattr(cast, who))
+            for _minute in range(60):
+                clock.shift(MINUTE)
+                said = client.get(reverse("clinic:still_here")).json()
+            assert said == {"idle": {"frida": 900, "pat_user": 1200}[who], "end": 11 * 3600 + 60}
+            assert is_in(client)
+
+    def test_asking_how_long_extends_nothing(self, cast: Cast, signed_in: SignedIn) -> None:
+        with time_machine.travel(make.NOON, tick=False) as clock:
+            client = signed_in(cast.frida)
+            assert is_in(client)
+            for minute in range(1, 16):
+                clock.shift(MINUTE)
+                assert client.get(reverse("clinic:time_left")).json()["idle"] == 900 - 60 * minute
+            clock.shift(MINUTE)
+            assert client.get(reverse("clinic:time_left")).status_code == 302
+            assert not is_in(client)
+
+    def test_polling_beside_it_does_not_count(self, cast: Cast, signed_in: SignedIn) -> None:
+        """The board of Today refreshes itself on a screen nobody sits at."""
+        with time_machine.travel(make.NOON, tick=False) as clock:
+            client = signed_in(cast.frida)
+            assert client.get(reverse("sessions:today")).status_code == 200
+            for _minute in range(15):
+                clock.shift(MINUTE)
+                assert client.get(reverse("sessions:today_board")).status_code == 200
+            clock.shift(MINUTE)
+            assert client.get(reverse("sessions:today_board")).status_code == 302
+
+    def test_twelve_hours_are_the_end_of_typing_too(self, cast: Cast, signed_in: SignedIn) -> None:
+        with time_machine.travel(make.NOON, tick=False) as clock:
+            client = signed_in(cast.frida)
+            for _minute in range(12 * 60 + 1):
+                answer = client.get(reverse("clinic:still_here"))
+                clock.shift(MINUTE)
+            assert answer.json()["end"] == 0
+            assert client.get(reverse("clinic:still_here")).status_code == 302
+
+    def test_a_page_says_how_long_is_left(self, cast: Cast, signed_in: SignedIn) -> None:
+        with time_machine.travel(make.NOON, tick=False):
+            page = signed_in(cast.frida).get(PAGE).content.decode()
+            assert 'data-idle="900" data-end="43200"' in page
+            assert "data-session" not in Client().get(reverse("account_login")).content.decode()
+
+    def test_a_colleague_who_is_enrolling_is_heard_as_well(self, cast: Cast, signed_in: SignedIn) -> None:
+        client = Client()
+        client.force_login(cast.frida)
+        assert client.get(reverse("clinic:still_here")).status_code == 200
+        assert client.get(PAGE).headers["Location"] == reverse("mfa_index")
+
+
 class TestEnding:
     def test_listed_with_the_device_and_without_the_rest(self, cast: Cast, settings: object) -> None:
         here = come_in(cast.frida, settings, **{"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/140 Safari"})
