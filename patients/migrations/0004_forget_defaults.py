@@ -3,7 +3,8 @@
 Every form showed "English" and an empty box for the interpreter, so those two say nothing about what somebody was asked.
 Another language, and a yes, were chosen by a person and stay; so does "English" or a no that somebody went back to, which
 the history of the record tells. The version rises, so that whoever has the record open is told. In a migration of its own:
-a table whose rows were changed cannot be altered before the transaction ends.
+a table whose rows were changed cannot be altered before the transaction ends. There is no way back: the history is
+append-only, and where it says "not asked" it cannot be made to say no.
 """
 
 from django.db import migrations
@@ -23,14 +24,8 @@ UPDATE patients_patient p SET
     version = p.version + 1
 FROM unasked u WHERE u.id = p.id AND (u.language OR u.interpreter);
 """
-ASSUME = """
-UPDATE patients_patient SET language = 'en', version = version + 1 WHERE language = '';
-UPDATE patients_patient SET needs_interpreter = false, version = version + 1 WHERE needs_interpreter IS NULL;
-UPDATE patients_patientevent SET language = 'en' WHERE language = '';
-UPDATE patients_patientevent SET needs_interpreter = false WHERE needs_interpreter IS NULL;
-"""
 
 
 class Migration(migrations.Migration):
     dependencies = [("patients", "0003_not_asked")]
-    operations = [migrations.RunSQL(FORGET, ASSUME)]
+    operations = [migrations.RunSQL(FORGET)]
