@@ -244,6 +244,7 @@ def _liven() -> None:
                 visits.book_intake(
                     by=frida, referral=None, patient=newcomers[0], clinician=dana, room=room, location=denver,
                     starts_at=now - timedelta(minutes=minutes_ago), visit_type=intake, now=now - timedelta(days=1),
+                    second_is_meant=True,
                 )  # fmt: skip
                 break
     coming = Appointment.objects.filter(location=denver, starts_at__gt=now, status__in=Appointment.OPEN)

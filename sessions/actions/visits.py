@@ -19,7 +19,7 @@ from patients.models import LifeState, Patient, Referral
 from sessions import availability, timetable
 from sessions.actions import holds, reminders, wishes
 from sessions.availability import Obstacle, Opening
-from sessions.models import Appointment, Block, Reminder, VisitType
+from sessions.models import INTAKE, Appointment, Block, Reminder, VisitType
 
 # How far around the wished time alternatives are looked for, nearest first.
 ALTERNATIVES_WITHIN_DAYS = (2, 21)
@@ -29,6 +29,21 @@ Status = Appointment.Status
 
 class NotReadyToBook(Refused):
     """The enquiry is not at the point where a visit can be booked from it."""
+
+
+class HasAnIntake(Refused):
+    """The patient has an intake to come, and nobody said that a second one is meant."""
+
+    def __init__(self, visit: Appointment) -> None:
+        super().__init__(
+            _("%(name)s has an intake already: %(when)s with %(who)s in %(place)s. Move that one, or say that a second is meant.")
+            % {
+                "name": visit.patient.called,
+                "when": localtime.moment_text(visit.starts_at, visit.location.tz),
+                "who": visit.clinician.name,
+                "place": visit.location.name,
+            }
+        )  # fmt: skip
 
 
 class NotInCare(Refused):
@@ -249,18 +264,19 @@ def book_intake(
     location: Location,
     visit_type: VisitType,
     now: datetime,
+    second_is_meant: bool = False,
 ) -> Appointment:
     """Return the booked visit, everything it takes held and its letters planned.
 
     With an enquiry the enquiry becomes booked; a known patient is booked without one. Refuses an enquiry that is not
-    accepted and registered, a patient out of care, a time off the grid, past, outside opening or working hours, a person
+    accepted and registered, a patient out of care, a second intake unless it is meant, a time off the grid, past, outside opening or working hours, a person
     without the role here, a room that does not fit, and, with the three nearest alternatives, whatever is taken.
     """
     try:
         with holds.last_word():
             return _book(
                 by=by, referral=referral, patient=patient, clinician=clinician, room=room, starts_at=starts_at,
-                location=location, visit_type=visit_type, now=now,
+                location=location, visit_type=visit_type, now=now, second_is_meant=second_is_meant,
             )  # fmt: skip
     except holds.SlotTaken as taken:
         nearest = _alternatives(
@@ -280,6 +296,7 @@ def _book(
     location: Location,
     visit_type: VisitType,
     now: datetime,
+    second_is_meant: bool,
 ) -> Appointment:
     rooms, people, patient = holds.lock({room.pk} if room else set(), {clinician.pk}, patient.pk)
     room = rooms.get(room.pk) if room else None
@@ -291,6 +308,12 @@ def _book(
         location=location, visit_type=visit_type, clinician=people[clinician.pk], room=room, patient=patient,
         starts_at=starts_at, now=now,
     )  # fmt: skip
+    if visit_type.code == INTAKE and not second_is_meant:
+        # The patient's row is locked, so two clerks cannot both find none.
+        booked = Appointment.objects.intakes_to_come(patient, now).first()
+        if booked is not None:
+            booked.patient = patient
+            raise HasAnIntake(booked)
     appointment = Appointment.objects.create(
         location=location,
         patient=patient,

@@ -75,7 +75,9 @@ class ChooseSlotForm(words.Form):
 
 
 class BookIntakeForm(ChooseSlotForm):
-    """Which opening to book."""
+    """Which opening to book, and whether it is meant for somebody who has an intake to come."""
+
+    second = forms.BooleanField(required=False)
 
 
 class RescheduleForm(ChooseSlotForm):

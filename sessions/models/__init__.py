@@ -2,9 +2,10 @@
 
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
 from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold
-from .visittypes import VisitType
+from .visittypes import INTAKE, VisitType
 
 __all__ = [
+    "INTAKE",
     "RECORD_WITHIN",
     "UNDO_CHECK_IN_WITHIN",
     "Appointment",

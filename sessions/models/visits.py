@@ -15,7 +15,7 @@ from clinic.access import Permission, locations_where
 from clinic.models import Location, Record, Room, User
 from patients.models import Patient, Referral
 
-from .visittypes import VisitType
+from .visittypes import INTAKE, VisitType
 
 # Taking back a check-in is a slip of the finger, not a decision (domain.md 8.1).
 UNDO_CHECK_IN_WITHIN = timedelta(minutes=10)
@@ -35,6 +35,11 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
     def between(self, start: datetime, end: datetime) -> "AppointmentQuerySet":
         """Visits that begin in a stretch of time. By start alone, so that a btree serves it."""
         return self.filter(starts_at__gte=start, starts_at__lt=end)
+
+    def intakes_to_come(self, patient: Patient, now: datetime) -> "AppointmentQuerySet":
+        """A patient's intakes that are booked and have not begun, soonest first, with what is said of them."""
+        to_come = self.filter(patient=patient, visit_type__code=INTAKE, status__in=Appointment.OPEN, starts_at__gt=now)
+        return to_come.select_related("location", "clinician").order_by("starts_at", "id")
 
     def locked(self) -> "AppointmentQuerySet":
         """The same visits as they are now, locked for whoever changes them, with what sentences about them need."""

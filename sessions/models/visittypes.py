@@ -8,6 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Record, Role, Room
 
+# The code of the kind that begins somebody's care, however its versions and its name change.
+INTAKE = "intake"
+
 
 class VisitTypeQuerySet(models.QuerySet["VisitType"]):
     def current(self) -> "VisitTypeQuerySet":

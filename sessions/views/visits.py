@@ -41,7 +41,7 @@ from sessions.forms.visits import (
     Slot,
     UndoNoShowForm,
 )
-from sessions.models import Appointment, ChangeRequest, Reminder, VisitType
+from sessions.models import INTAKE, Appointment, ChangeRequest, Reminder, VisitType
 from sessions.views import day
 
 # When the chosen week is full, openings are looked for this much further.
@@ -246,7 +246,7 @@ def book_intake(request: StaffRequest) -> HttpResponse:
     """Choose a week, a person and a time for somebody's intake, and book it."""
     try:
         whom = _whom(request)
-        visit_type = VisitType.objects.current().filter(code="intake").first()
+        visit_type = VisitType.objects.current().filter(code=INTAKE).first()
         if whom is not None and visit_type is None:
             raise visits.NotReadyToBook(_("No kind of visit called “intake” is set up. Ask a manager."))
     except visits.NotReadyToBook as refusal:
@@ -265,6 +265,7 @@ def book_intake(request: StaffRequest) -> HttpResponse:
             visit = visits.book_intake(
                 by=request.user, referral=referral, patient=patient, clinician=clinician, room=room,
                 starts_at=slot.starts_at, location=location, visit_type=visit_type, now=request.now,
+                second_is_meant=form.cleaned_data["second"],
             )  # fmt: skip
         except Refused as refusal:
             form.add_error(None, str(refusal))
@@ -277,9 +278,27 @@ def book_intake(request: StaffRequest) -> HttpResponse:
         request, location=location, visit_type=visit_type, patient=patient, choices=choices, keep=keep,
         chosen=_chosen(form),
     )  # fmt: skip
-    context |= {"form": form, "alternatives": alternatives, "referral": referral}
+    context |= {
+        "form": form, "alternatives": alternatives, "referral": referral,
+        "intakes": _intakes_to_come(request, patient), "second_is_meant": "second" in request.POST,
+    }  # fmt: skip
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, "sessions/book_intake.html", context, part="slots", status=status)
+
+
+def _intakes_to_come(request: StaffRequest, patient: Patient) -> list[dict[str, str]]:
+    """Return the patient's intakes to come, each with the address of its page where this person may open it."""
+    return [
+        {
+            "when": localtime.moment_text(visit.starts_at, visit.location.tz),
+            "with": visit.clinician.name,
+            "place": visit.location.name,
+            "url": reverse("sessions:appointment", args=[visit.pk])
+            if holds(request.user, Permission.APPOINTMENT_READ, visit.location_id)
+            else "",
+        }
+        for visit in Appointment.objects.intakes_to_come(patient, request.now)
+    ]
 
 
 def _chosen(form: ChooseSlotForm) -> Slot | None:
@@ -358,20 +377,25 @@ def appointment(request: StaffRequest, appointment_id: uuid.UUID) -> HttpRespons
     return answer(request, "sessions/appointment.html", _appointment_context(request, visit))
 
 
-def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str, Any]:
+def _wishes(visit: Appointment, now: datetime) -> list[dict[str, Any]]:
+    """Return what the patient asked about the visit, the latest first; at most one is open."""
     tz = visit.location.tz
-    wishes = ChangeRequest.objects.filter(appointment=visit).select_related("answered_by").order_by("-asked_at")
-    shown = [
+    return [
         {
             "id": wish.pk, "wish": wish.get_wish_display(), "message": wish.message, "answer": wish.answer,
             "may_mean_danger": crisis.may_mean_danger(wish.message),
             "state": wish.get_status_display(), "is_open": wish.is_open,
-            "asked": localtime.moment_text(wish.asked_at, tz), "age": localtime.age_text(wish.asked_at, request.now),
+            "asked": localtime.moment_text(wish.asked_at, tz), "age": localtime.age_text(wish.asked_at, now),
             "answered": localtime.moment_text(wish.answered_at, tz) if wish.answered_at else "",
             "by": wish.answered_by.name if wish.answered_by else "",
         }
-        for wish in wishes
+        for wish in ChangeRequest.objects.filter(appointment=visit).select_related("answered_by").order_by("-asked_at")
     ]  # fmt: skip
+
+
+def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str, Any]:
+    tz = visit.location.tz
+    shown = _wishes(visit, request.now)
     return {
         "visit": visit,
         "patient": visit.patient,
@@ -464,7 +488,10 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
         request, location=visit.location, visit_type=visit.visit_type, patient=visit.patient, choices=choices, keep={},
         chosen=_chosen(form), ignoring=visit,
     )  # fmt: skip
-    context |= {"form": form, "alternatives": alternatives, "visit": visit, "now_at": visits.said(visit)}
+    context |= {
+        "form": form, "alternatives": alternatives, "visit": visit, "now_at": visits.said(visit),
+        "wish": next((wish for wish in _wishes(visit, request.now) if wish["is_open"]), None),
+    }  # fmt: skip
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, "sessions/reschedule.html", context, part="slots", status=status)
 

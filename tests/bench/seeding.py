@@ -228,7 +228,7 @@ def _visits(seeded: Seeded, days: range) -> None:
     appointment_columns = [
         "id", "location_id", "patient_id", "visit_type_id", "clinician_id", "room_id", "starts_at", "ends_at", "status",
         "schedule_version", "version", "booked_by_id", "booked_at", "finished_at", "no_show_undone_because",
-        "cancelled_by", "cancel_is_late", "cancel_reason", "cancel_note",
+        "cancelled_by", "cancel_is_late", "cancel_reason", "cancel_note", "record_reason", "record_note",
     ]  # fmt: skip
     total = len(seeded.locations) * len(days)
     pairs = itertools.product(range(len(seeded.locations)), days)
@@ -245,7 +245,7 @@ def _visits(seeded: Seeded, days: range) -> None:
                 visits.append(
                     [pk, seeded.locations[place], patient, seeded.visit_type, who, room, starts, ends,
                      "completed" if past else "booked", 1, 1, seeded.desks[place], starts - timedelta(days=20),
-                     ends if past else None, "", "", False, "", ""]
+                     ends if past else None, "", "", False, "", "", "", ""]
                 )  # fmt: skip
                 blocks.append([new_id(), pk, "whole", 1, who, starts, ends])
                 during = f'["{starts}","{ends}")'

@@ -49,7 +49,13 @@ def test_one_slot(clients: int, rounds: int, monkeypatch: pytest.MonkeyPatch) ->
                 gate.wait(60)
                 try:
                     answers[turn].append(
-                        book(cast, people[n], starts_at=start, room=[cast.room, cast.second_room][n % 2])
+                        book(
+                            cast,
+                            people[n],
+                            starts_at=start,
+                            room=[cast.room, cast.second_room][n % 2],
+                            second_is_meant=True,
+                        )
                     )
                 except Exception as refusal:
                     answers[turn].append(refusal)

@@ -167,6 +167,84 @@ class TestRefuses:
         assert OutboundMessage.objects.filter(kind="visit_confirmation").count() == 1
 
 
+class TestSecondIntake:
+    """Somebody who has an intake to come gets another one only when that is said."""
+
+    SAID = (
+        "Quinn has an intake already: Thu 14 Jan 2027 10:00 MST with Dana Deng in Denver. "
+        "Move that one, or say that a second is meant."
+    )
+
+    def second(self, cast: Cast, **changes: Any) -> Appointment:
+        return book(cast, **{"starts_at": at("10:00", 21), **changes})
+
+    def test_refused(self, cast: Cast) -> None:
+        book(cast)
+        with pytest.raises(visits.HasAnIntake) as caught:
+            self.second(cast)
+        assert str(caught.value) == self.SAID
+        assert (Appointment.objects.count(), ResourceHold.objects.count()) == (1, 3)
+
+    def test_when_it_is_meant(self, cast: Cast) -> None:
+        book(cast)
+        assert self.second(cast, second_is_meant=True).starts_at == at("10:00", 21)
+
+    def test_the_soonest_is_named(self, cast: Cast) -> None:
+        self.second(cast)
+        book(cast, second_is_meant=True)
+        with pytest.raises(visits.HasAnIntake, match="Thu 14 Jan 2027"):
+            self.second(cast, starts_at=at("10:00", 28))
+
+    def test_at_another_location_too(self, cast: Cast) -> None:
+        make.make_appointment(cast.quinn, cast.intake, cast.omar, at("10:00", 20), location=cast.phoenix)
+        with pytest.raises(visits.HasAnIntake, match="with Omar Osei in Phoenix"):
+            self.second(cast)
+
+    @pytest.mark.parametrize(
+        "over",
+        [
+            {"status": "cancelled", "cancelled_at": make.NOON, "cancelled_by": "clinic", "cancel_reason": "other"},
+            {"status": "no_show", "no_show_at": make.NOON},
+            {"starts_at": make.NOON - timedelta(days=2)},
+        ],
+    )
+    def test_one_that_is_over_does_not_count(self, cast: Cast, over: dict[str, Any]) -> None:
+        make.make_appointment(cast.quinn, cast.intake, cast.dana, **{"starts_at": TEN, **over})
+        assert self.second(cast).pk
+
+    def test_another_kind_does_not_count(self, cast: Cast) -> None:
+        other = make.make_visit_type(code="follow_up", name="Follow-up")
+        make.make_appointment(cast.quinn, other, cast.dana, TEN, room=cast.room)
+        assert self.second(cast).pk
+        assert self.second(cast, starts_at=at("10:00", 22), visit_type=other).pk
+
+    @pytest.mark.django_db(transaction=True)
+    def test_two_clerks_at_once(self) -> None:
+        """Each on a time and in a room of its own: only the patient is the same."""
+        cast = make_cast()
+        drew = make.make_user("Drew Diaz")
+        make.make_member(drew, cast.denver, Role.PRESCRIBER)
+        make.make_working_hours(drew, cast.denver)
+        gate, results = threading.Barrier(4), list[object]()
+
+        def run(number: int) -> None:
+            gate.wait()
+            try:
+                who, room = [(cast.dana, cast.room), (drew, cast.second_room)][number % 2]
+                visit = book(cast, clinician=who, room=room, starts_at=at("10:00", 18 + number))
+                results.append(visit.status)
+            except Exception as refusal:
+                results.append(type(refusal))
+
+        threads = [threading.Thread(target=in_thread(lambda n=n: run(n))) for n in range(4)]  # type: ignore[misc]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert sorted(map(str, results)) == sorted(["booked", *[str(visits.HasAnIntake)] * 3])
+        assert Appointment.objects.count() == 1
+
+
 class TestTaken:
     """The same clinician, room or patient twice: refused with the three nearest, and nothing is left behind."""
 

@@ -36,7 +36,7 @@ class TestHome:
         cast.quinn.time_zone = "America/New_York"
         cast.quinn.save()
         book(cast)
-        book(cast, starts_at=at("10:00", 21))
+        book(cast, starts_at=at("10:00", 21), second_is_meant=True)
         page = text_of(quinn.get("/portal/"))
         for words in (
             "Hello Quinn", "Thursday, 14 January 2027", "10:00 MST", "That is 12:00 EST where you are.", "75 minutes",

@@ -187,3 +187,20 @@ class TestPage:
             got = signed_in(getattr(cast, who)).get(self.url(visit)).status_code
             # Ada is front desk in Phoenix: she may book, and not here.
             assert got == (404 if who == "ada" else expected), who
+
+    @pytest.mark.parametrize("message", ["Mondays after noon, please.", "", "I want to end my life"])
+    def test_what_the_patient_asked_is_shown(
+        self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn, message: str
+    ) -> None:
+        client = signed_in(cast.frida)
+        assert "Quinn asks:" not in client.get(self.url(visit)).content.decode()
+        wish = ChangeRequest.objects.create(
+            appointment=visit, wish="change", message=message, asked_by=cast.quinn_user, asked_at=make.NOON
+        )
+        page = client.get(self.url(visit)).content.decode()
+        assert "Quinn asks: another time" in page
+        assert message in page
+        assert ("Words in this message may mean danger" in page) is ("end my life" in message)
+        wish.status, wish.answered_at = "refused", make.NOON
+        wish.save()
+        assert "Quinn asks:" not in client.get(self.url(visit)).content.decode()

@@ -56,6 +56,40 @@ class TestBookIntakePage:
         answer = desk.post(f"{BOOK}?patient={mute.pk}", {"slot": slot(cast)}, follow=True)
         assert "No e-mail goes to Vera; please tell them by phone." in text_of(answer)
 
+    def test_a_second_intake_is_said_and_meant(self, cast: Cast, desk: Client) -> None:
+        first = book(cast)
+        url = f"{BOOK}?patient={cast.quinn.pk}"
+        page = text_of(desk.get(url))
+        assert "Quinn has an intake already" in page
+        assert reverse("sessions:appointment", args=[first.pk]) in page
+        chosen = slot(cast, at("14:00", 15))
+        answer = desk.post(url, {"slot": chosen})
+        assert answer.status_code == 422
+        said = text_of(answer)
+        assert "Move that one, or say that a second is meant." in said
+        assert re.search(rf'value="{re.escape(chosen)}"[^>]* checked', said)
+        assert not re.search(r'name="second"[^>]* checked', said)
+        assert Appointment.objects.count() == 1
+        done = text_of(desk.post(url, {"slot": chosen, "second": "on"}, follow=True))
+        assert "Intake booked for Quinn Abbott: Fri 15 Jan 2027 14:00 MST." in done
+        assert Appointment.objects.count() == 2
+
+    def test_what_was_ticked_stays_ticked(self, cast: Cast, desk: Client) -> None:
+        book(cast)
+        book(cast, cast.pat, starts_at=at("14:00", 15))
+        answer = desk.post(f"{BOOK}?patient={cast.quinn.pk}", {"slot": slot(cast, at("14:00", 15)), "second": "on"})
+        assert answer.status_code == 422
+        assert re.search(r'name="second"[^>]* checked', text_of(answer))
+
+    def test_an_intake_elsewhere_is_named_and_not_linked(self, cast: Cast, desk: Client) -> None:
+        away = make.make_appointment(cast.quinn, cast.intake, cast.omar, at("10:00", 20), location=cast.phoenix)
+        page = text_of(desk.get(f"{BOOK}?patient={cast.quinn.pk}"))
+        assert "Wed 20 Jan 2027 10:00 MST" in page
+        assert str(away.pk) not in page
+
+    def test_whoever_has_none_is_not_asked(self, cast: Cast, desk: Client) -> None:
+        assert 'name="second"' not in text_of(desk.get(f"{BOOK}?patient={cast.quinn.pk}"))
+
     def test_taken_keeps_everything_and_offers_three(self, cast: Cast, desk: Client) -> None:
         book(cast, cast.pat)
         url = f"{BOOK}?patient={cast.quinn.pk}&week=2027-01-11&clinician={cast.dana.pk}"
