@@ -49,7 +49,11 @@ class _IdentityForm(words.Form):
     pronouns = forms.CharField(
         label=_("Pronouns"), max_length=30, required=False, widget=forms.TextInput(attrs=_off(list="pronouns-known"))
     )
-    sex_at_birth = forms.ChoiceField(label=_("Sex at birth"), choices=spoken(Patient.Sex.choices), required=False)
+    # "Not asked" stands first: what a browser sends of a list in which nobody chose.
+    sex_at_birth = forms.ChoiceField(
+        label=_("Sex at birth"), required=False,
+        choices=spoken(sorted(Patient.Sex.choices, key=lambda choice: choice[0] != Patient.Sex.UNKNOWN)),
+    )  # fmt: skip
     street = forms.CharField(label=_("Street"), max_length=120, required=False, widget=forms.TextInput(attrs=_off()))
     city = forms.CharField(label=_("City"), max_length=60, required=False, widget=forms.TextInput(attrs=_off()))
     state = forms.CharField(

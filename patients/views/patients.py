@@ -38,7 +38,7 @@ from patients.models import (
 )
 
 from .history import as_of, changes_of, changes_since
-from .lines import LIFE_PILLS, asked_text, birth_text, patient_line
+from .lines import LIFE_PILLS, birth_text, patient_line
 
 
 @staff_view(Permission.PATIENT_READ, methods=GET)
@@ -108,7 +108,7 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         "may_write": holds(request.user, Permission.PATIENT_WRITE, where),
         "may_correct_death": found.is_deceased and holds(request.user, Permission.PATIENT_CORRECT_DEATH, where),
         "speaks": capfirst(found.get_language_display()),
-        "interpreter": asked_text(found.needs_interpreter),
+        "interpreter": {True: _("Needed"), False: _("Not needed"), None: _("Not asked")}[found.needs_interpreter],
         "may_read_audit": holds(request.user, Permission.AUDIT_READ, where),
         "may_read_letters": holds(request.user, Permission.MESSAGE_READ, where),
         "chart_is_open": may_read_charts and (is_on_team or grant is not None),

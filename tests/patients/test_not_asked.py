@@ -1,6 +1,7 @@
 """Language and interpreter: not asked until somebody says, shown as such, and never guessed."""
 
 import importlib
+import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -39,7 +40,25 @@ def page(client: Client, patient: Patient) -> str:
     return " ".join(text.split()).replace("> <", "><")
 
 
+SELECTED = re.compile(r'<select[^>]*name="(\w+)"[^>]*>(.*?)</select>', re.S)
+
+
 class TestRegister:
+    def test_a_browser_sends_no_fact_that_nobody_chose(self, cast: Cast, frida: Client) -> None:
+        """Without a chosen option a browser sends a list's first one: that must say that nobody asked."""
+        text = frida.get(reverse("patients:register_patient")).content.decode()
+        sent = {}
+        for name, options in SELECTED.findall(text):
+            chosen = re.search(r'value="([^"]*)"[^>]*selected', options) or re.search(r'value="([^"]*)"', options)
+            assert chosen
+            sent[name] = chosen.group(1)
+        assert sent == {
+            "home_location": str(cast.denver.pk), "sex_at_birth": "unknown", "time_zone": "", "language": "",
+            "needs_interpreter": "", "email_consent": "",
+        }  # fmt: skip
+        patient = registered(frida, cast, **sent)
+        assert (patient.sex_at_birth, patient.language, patient.needs_interpreter) == ("unknown", "", None)
+
     def test_the_form_begins_at_not_asked(self, frida: Client) -> None:
         form = frida.get(reverse("patients:register_patient")).context["form"]
         for name in ("language", "needs_interpreter"):
@@ -51,17 +70,17 @@ class TestRegister:
         assert (patient.language, patient.needs_interpreter) == ("", None)
         shown = page(frida, patient)
         assert "<dt>Language</dt><dd>Not asked</dd>" in shown
-        assert "<dt>Needs an interpreter</dt><dd>Not asked</dd>" in shown
+        assert "<dt>Interpreter</dt><dd>Not asked</dd>" in shown
 
     @pytest.mark.parametrize(
-        ("typed", "kept", "words"), [("yes", True, "Yes"), ("no", False, "No"), ("", None, "Not asked")]
+        ("typed", "kept", "words"), [("yes", True, "Needed"), ("no", False, "Not needed"), ("", None, "Not asked")]
     )
     def test_what_was_said_is_kept(self, cast: Cast, frida: Client, typed: str, kept: bool | None, words: str) -> None:
         patient = registered(frida, cast, language="es", needs_interpreter=typed)
         assert (patient.language, patient.needs_interpreter) == ("es", kept)
         shown = page(frida, patient)
         assert "<dt>Language</dt><dd>Spanish</dd>" in shown
-        assert f"<dt>Needs an interpreter</dt><dd>{words}</dd>" in shown
+        assert f"<dt>Interpreter</dt><dd>{words}</dd>" in shown
         assert ("bi-translate" in shown) is (kept is True)
 
     @pytest.mark.parametrize("values", [{"needs_interpreter": "on"}, {"language": "xx"}])
