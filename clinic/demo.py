@@ -677,6 +677,7 @@ def _what_went_wrong(story: Story) -> None:
                 by=people["frida"], change_request=wish, now=now - timedelta(hours=22),
                 answer="We close at seven, so an evening is not possible. Mornings from eight on are free that week.",
             )  # fmt: skip
+            _deliver(story, now - timedelta(hours=22))
         except Refused:
             pass
     if (later := coming.last()) is not None and pat.portal_user is not None:

@@ -51,7 +51,6 @@ def _emergency(request: StaffRequest, patient: Patient) -> dict[str, Any] | None
     told = WorkItem.objects.filter(kind=WorkItem.Kind.BREAK_GLASS_NOTICE, subject_id=grant.pk, owner__isnull=False)
     return {
         "until": localtime.moment_text(grant.expires_at, patient.home_location.tz),
-        "left": localtime.age_text(request.now, grant.expires_at),
         "reason": grant.get_reason_display(),
         "text": grant.reason_text,
         "who": request.user.name,

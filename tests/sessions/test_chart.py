@@ -43,7 +43,7 @@ class TestOpen:
         page = signed_in(cast.tess).get(path(cast))
         assert page.status_code == 200
         text = page.content.decode()
-        assert "Open to you in an emergency until Wed 13 Jan 2027 11:00 MST, for 2 h more" in text
+        assert "Open to you in an emergency until Wed 13 Jan 2027 11:00 MST</h2>" in text
         assert "covering for a colleague. “Theo is away and Pat called.”" in text
         assert "What is looked at here is recorded with your name, Tess Tanaka." in text
         assert "Theo Thorne was told of it." in text
