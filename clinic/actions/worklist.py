@@ -36,7 +36,14 @@ class AnswerItInstead(Refused):
 
 
 # Somebody waits for an answer to these, and cannot ask a second time: closing the item would leave them waiting for ever.
-ANSWERED_BY_AN_ACT = frozenset({WorkItem.Kind.REFERRAL, WorkItem.Kind.CHANGE_REQUEST, WorkItem.Kind.ADDRESS_CHANGED})
+ANSWERED_BY_AN_ACT = frozenset(
+    {
+        WorkItem.Kind.REFERRAL,
+        WorkItem.Kind.INTAKE_TO_BOOK,
+        WorkItem.Kind.CHANGE_REQUEST,
+        WorkItem.Kind.ADDRESS_CHANGED,
+    }
+)
 
 
 @transaction.atomic

@@ -40,6 +40,7 @@ class WorkItem(Record):
     class Kind(models.TextChoices):
         CRISIS_WORDS = "crisis_words", _("Read now: words that may mean danger")
         REFERRAL = "referral", _("New enquiry")
+        INTAKE_TO_BOOK = "intake_to_book", _("Book the intake")
         MESSAGE_UNKNOWN = "message_unknown", _("Letter: outcome unknown")
         MESSAGE_FAILED = "message_failed", _("Letter could not be sent")
         CHANGE_REQUEST = "change_request", _("Patient asks to change a visit")

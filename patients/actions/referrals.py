@@ -200,17 +200,17 @@ def _create_once(entry_key: uuid.UUID, **fields: object) -> tuple[Referral, bool
 
 def _put_before_the_desk(*, by: User | None, referral: Referral, now: datetime) -> None:
     audit.record(by, audit.Verb.REFERRAL_RECEIVED, referral, now=now, details={"source": referral.source})
-    _ask_the_desk(by=by, referral=referral, now=now)
+    _ask_the_desk(by=by, kind=WorkItem.Kind.REFERRAL, referral=referral, now=now)
     crisis.review(
         by=by, text=referral.message, location=referral.location, subject_type="referral", subject_id=referral.pk,
         patient=None, now=now,
     )  # fmt: skip
 
 
-def _ask_the_desk(*, by: User | None, referral: Referral, now: datetime) -> None:
+def _ask_the_desk(*, by: User | None, kind: WorkItem.Kind, referral: Referral, now: datetime) -> None:
     worklist.open_item(
         by=by,
-        kind=WorkItem.Kind.REFERRAL,
+        kind=kind,
         location=referral.location,
         subject_type="referral",
         subject_id=referral.pk,
@@ -235,6 +235,8 @@ def accept(*, by: User, referral: Referral, now: datetime) -> Referral:
     referral.save(update_fields=["status", "accepted_at", "decided_by"])
     audit.record(by, audit.Verb.REFERRAL_ACCEPTED, referral, now=now)
     _take_off_the_desk(by=by, referral=referral, outcome=WorkItem.Outcome.DONE, now=now)
+    # Who was told "yes" waits for a date, and no list of new enquiries shows them any more.
+    _ask_the_desk(by=by, kind=WorkItem.Kind.INTAKE_TO_BOOK, referral=referral, now=now)
     return referral
 
 
@@ -315,9 +317,10 @@ def reopen(*, by: User, referral: Referral, now: datetime) -> Referral:
     referral.status, referral.accepted_at, referral.booked_at = Referral.Status.ACCEPTED, now, None
     referral.save(update_fields=["status", "accepted_at", "booked_at"])
     audit.record(by, audit.Verb.REFERRAL_REOPENED, referral, now=now)
-    _ask_the_desk(by=by, referral=referral, now=now)
+    _ask_the_desk(by=by, kind=WorkItem.Kind.INTAKE_TO_BOOK, referral=referral, now=now)
     return referral
 
 
 def _take_off_the_desk(*, by: User, referral: Referral, outcome: WorkItem.Outcome, now: datetime) -> None:
-    worklist.close_about(by=by, kind=WorkItem.Kind.REFERRAL, subject_id=referral.pk, outcome=outcome, now=now)
+    for kind in (WorkItem.Kind.REFERRAL, WorkItem.Kind.INTAKE_TO_BOOK):
+        worklist.close_about(by=by, kind=kind, subject_id=referral.pk, outcome=outcome, now=now)

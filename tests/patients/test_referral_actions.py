@@ -96,12 +96,29 @@ class TestAnswerDue:
 
 
 class TestDecide:
-    def test_accept_takes_it_off_the_desk(self, cast: Cast) -> None:
+    def test_accept_turns_a_question_into_an_intake_to_book(self, cast: Cast) -> None:
         referral = receive(cast)
         referrals.accept(by=cast.frida, referral=referral, now=NOW)
         referral.refresh_from_db()
         assert (referral.status, referral.accepted_at, referral.decided_by) == ("accepted", NOW, cast.frida)
-        assert WorkItem.objects.get(subject_id=referral.pk).outcome == WorkItem.Outcome.DONE
+        items = WorkItem.objects.filter(subject_id=referral.pk)
+        assert items.get(kind=WorkItem.Kind.REFERRAL).outcome == WorkItem.Outcome.DONE
+        waiting = items.open().get()
+        assert (waiting.kind, waiting.owner_role) == (WorkItem.Kind.INTAKE_TO_BOOK, Role.FRONT_DESK)
+        assert waiting.due_at == datetime(2027, 1, 15, 1, 0, tzinfo=UTC)
+
+    @pytest.mark.parametrize("end", ["decline", "close", "book"])
+    def test_nothing_waits_for_who_was_answered(self, cast: Cast, end: str) -> None:
+        referral = receive(cast)
+        referrals.accept(by=cast.frida, referral=referral, now=NOW)
+        if end == "decline":
+            referrals.decline(by=cast.frida, referral=referral, reason="out_of_area", note="", now=NOW)
+        elif end == "close":
+            referrals.close(by=cast.frida, referral=referral, now=NOW)
+        else:
+            referrals.link(by=cast.frida, referral=referral, patient=cast.quinn, now=NOW)
+            referrals.mark_booked(by=cast.frida, referral=referral, now=NOW)
+        assert not WorkItem.objects.open().filter(subject_id=referral.pk).exists()
 
     def test_accept_twice_is_a_sentence(self, cast: Cast) -> None:
         referrals.accept(by=cast.frida, referral=cast.rosa, now=NOW)

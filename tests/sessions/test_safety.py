@@ -151,7 +151,7 @@ class TestCancelledIntake:
         Referral.objects.filter(pk=cast.rosa.pk).update(status="accepted", accepted_at=make.NOON, patient=cast.quinn)
         cast.rosa.refresh_from_db()
         visit = book(cast, referral=cast.rosa)
-        waiting = WorkItem.objects.open().filter(kind=Kind.REFERRAL, subject_id=cast.rosa.pk)
+        waiting = WorkItem.objects.open().filter(kind=Kind.INTAKE_TO_BOOK, subject_id=cast.rosa.pk)
         assert not waiting.exists()
         visits.cancel(
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.CLINIC, seen_version=1, note="",
