@@ -18,11 +18,11 @@ from datetime import date, datetime, time, timedelta
 from django.db import connection
 
 from clinic import channels, keyring, localtime
-from clinic.actions import founding, hours, outbox, places, system
+from clinic.actions import founding, hours, outbox, places, system, worklist
 from clinic.actions.founding import Founder, Site
 from clinic.errors import Refused
 from clinic.letters import Rendered
-from clinic.models import Category, Channel, Location, OutboundMessage, Role, Room, TimeOff, User
+from clinic.models import Category, Channel, Location, OutboundMessage, Role, Room, TimeOff, User, WorkItem
 from patients.actions import careteams, contacts, patients, preferences, referrals
 from patients.actions.contacts import Details
 from patients.actions.patients import Identity
@@ -196,6 +196,7 @@ def tell(now: datetime) -> None:
     _the_four(story)
     _busy_weeks(story)
     _enquiries(story)
+    _keep_up(story)
     _post(story)
     story.tell()
     _what_went_wrong(story)
@@ -635,6 +636,27 @@ def _enquire(story: Story, number: int, at: datetime, declined: Referral.Decline
         referrals.decline(by=desk, referral=referral, reason=declined, note="", now=at + timedelta(hours=4))
     elif number % 3 == 1:
         story.later(at + timedelta(hours=6), lambda then: _try(referrals.accept, by=desk, referral=referral, now=then))
+
+
+def _keep_up(story: Story) -> None:
+    """Every evening the desk makes the calls of the days before, and closes enquiries from which nothing came."""
+    day = story.begins
+    while day <= story.now:
+        story.later(day.replace(hour=23, minute=50), lambda at: _clear_the_desk(story, at))
+        day += timedelta(days=1)
+
+
+def _clear_the_desk(story: Story, at: datetime) -> None:
+    desks = {story.places[DENVER].pk: story.people["frida"], story.places[PHOENIX].pk: story.people["olga"]}
+    calls = WorkItem.objects.open().filter(kind=WorkItem.Kind.CALL_PATIENT, created_at__lt=at - timedelta(hours=36))
+    for item in calls.order_by("id"):
+        _try(
+            worklist.close_item, by=desks[item.location_id], item=item, outcome=WorkItem.Outcome.DONE,
+            note="Spoke to them.", now=at,
+        )  # fmt: skip
+    given_up = Referral.objects.filter(status=Referral.Status.ACCEPTED, accepted_at__lt=at - timedelta(days=20))
+    for referral in given_up.order_by("id"):
+        _try(referrals.close, by=desks[referral.location_id], referral=referral, now=at)
 
 
 def _post(story: Story) -> None:
