@@ -1,4 +1,4 @@
-"""Registers the letters and the work whose subjects live in this app. The label keeps clear of ``django.contrib.sessions``."""
+"""Registers the letters and the work whose subjects live in this app, and the count of its visits. The label keeps clear of ``django.contrib.sessions``."""
 
 from django.apps import AppConfig
 
@@ -9,7 +9,8 @@ class SessionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import letters, subjects
+        from . import bookings, letters, subjects
 
+        bookings.register_own()
         letters.register_own()
         subjects.register_own()

@@ -1,7 +1,8 @@
 """When places are open and people are there: opening hours, working hours, time off, closures.
 
 Everything is said on the location's wall clock and stored so that 10:00 stays 10:00 across a clock change. Visits live
-upstairs: what is booked already stays booked, whatever changes here, until somebody moves it.
+upstairs: what is booked already stays booked, whatever changes here, until somebody moves it. Whoever shuts a place or
+sends somebody away over booked visits says that they know of them.
 """
 
 import itertools
@@ -11,10 +12,11 @@ from datetime import date, datetime, time, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from psycopg2.extras import DateTimeTZRange
 
-from clinic import audit, localtime
+from clinic import audit, bookings, localtime
+from clinic.bookings import Booked
 from clinic.errors import Refused, violated
 from clinic.models import Closure, Location, Membership, OpeningHours, TimeOff, User, Weekday, WorkingHours
 
@@ -31,6 +33,26 @@ class EndsBeforeItBegins(Refused):
             if weekday is None
             else _("%(day)s ends before it begins. Write the earlier time first.") % {"day": Weekday(weekday).label}
         )
+
+
+class VisitsInside(Refused):
+    """Visits are booked inside the stretch, and nobody said that they know of them. ``booked`` is what there is."""
+
+    def __init__(self, booked: Booked, location: Location) -> None:
+        super().__init__(booked_text(booked, location))
+        self.booked = booked
+
+
+def booked_text(booked: Booked, location: Location) -> str:
+    """Return how many visits a stretch holds, in a sentence that says what becomes of them."""
+    return ngettext(
+        "%(n)d booked visit falls inside, on %(first)s. It stays booked, and the desk is asked to move or cancel it.",
+        "%(n)d booked visits fall inside, the first on %(first)s. They stay booked, and the desk is asked to move or cancel each.",
+        booked.count,
+    ) % {
+        "n": booked.count,
+        "first": localtime.moment_text(booked.first_at, location.tz) if booked.first_at else "",
+    }  # fmt: skip
 
 
 class HoursOverlap(Refused):
@@ -267,12 +289,14 @@ def enter_time_off(
     reason: TimeOff.Reason,
     starts: time | None = None,
     ends: time | None = None,
+    despite: int = 0,
     now: datetime,
 ) -> TimeOff:
     """Return the time off, on the wall clock of ``location``; it holds wherever ``user`` works.
 
     Whole days, or from ``starts`` on the first day to ``ends`` on the last. Refuses somebody without a role here,
-    an overlap with other time off, an end before the beginning and more than a year.
+    an overlap with other time off, an end before the beginning, more than a year, and more booked visits inside than
+    the ``despite`` that ``by`` knows of.
     """
     during = span_of(location=location, first=first, last=last, starts=starts, ends=ends)
     # Booking locks the person too: it is decided before this or sees it.
@@ -287,9 +311,20 @@ def enter_time_off(
             raise
         other = TimeOff.objects.filter(user=user, cancelled_at=None, during__overlap=during).order_by("during").first()
         raise AlreadyAway(user.name, _said(other, location)) from error
+    _guard_booked(location, user, during, despite, now)
     # Not why: the audit is read by more people than the reason is for.
     audit.record(by, audit.Verb.TIME_OFF_ENTERED, time_off, now=now, location_id=location.pk)
     return time_off
+
+
+def _guard_booked(
+    location: Location, person: User | None, during: DateTimeTZRange, despite: int, now: datetime
+) -> None:
+    """Refuse more booked visits inside than are known of. Whoever could book one more is locked."""
+    start, end = during.lower or now, during.upper or now  # span_of gives both
+    booked = bookings.inside(location=location, person=person, start=start, end=end, now=now)
+    if booked.count > despite:
+        raise VisitsInside(booked, location)
 
 
 @transaction.atomic
@@ -317,16 +352,21 @@ def enter_closure(
     last: date,
     starts: time | None = None,
     ends: time | None = None,
+    despite: int = 0,
     now: datetime,
 ) -> Closure:
     """Return the closure, on the location's wall clock: whole days, or from ``starts`` to ``ends``.
 
-    Refuses one that is over, an overlap with another, an end before the beginning and more than a year.
+    Refuses one that is over, an overlap with another, an end before the beginning, more than a year, and more booked
+    visits inside than the ``despite`` that ``by`` knows of.
     """
     during = span_of(location=location, first=first, last=last, starts=starts, ends=ends)
     if during.upper is not None and during.upper <= now:
         raise IsOver
     location = Location.objects.select_for_update(no_key=True).get(pk=location.pk)
+    # Booking locks its clinician: with everybody who works here locked, it is decided before this or sees it.
+    here = Membership.objects.live().filter(location=location)
+    list(User.objects.select_for_update(no_key=True).filter(pk__in=here.values("user_id")).order_by("pk"))
     try:
         with transaction.atomic():
             closure = Closure.objects.create(location=location, name=name, during=during, entered_by=by, entered_at=now)
@@ -339,6 +379,7 @@ def enter_closure(
             .first()
         )
         raise AlreadyClosed(other.name if other else "", _said(other, location)) from error
+    _guard_booked(location, None, during, despite, now)
     audit.record(by, audit.Verb.CLOSURE_ENTERED, closure, now=now)
     return closure
 

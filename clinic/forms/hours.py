@@ -217,3 +217,14 @@ class EnterClosureForm(StretchForm):
     )  # fmt: skip
 
     field_order = ["name", "first", "last", "starts", "ends"]
+
+
+class DespiteForm(words.Form):
+    """How many booked visits the person knows of who enters something over them."""
+
+    despite = forms.IntegerField(required=False, min_value=0, max_value=1_000_000)
+
+    @property
+    def known(self) -> int:
+        """Return the number that was ticked; none when nothing was, or nonsense."""
+        return (self.cleaned_data.get("despite") or 0) if self.is_valid() else 0

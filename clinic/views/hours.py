@@ -26,8 +26,9 @@ from clinic.access import (
     staff_view,
 )
 from clinic.actions import hours as actions
+from clinic.bookings import Booked
 from clinic.errors import Refused
-from clinic.forms.hours import EnterClosureForm, EnterTimeOffForm, SetOpeningHoursForm, SetWorkingHoursForm
+from clinic.forms.hours import DespiteForm, EnterClosureForm, EnterTimeOffForm, SetOpeningHoursForm, SetWorkingHoursForm
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import Closure, Location, Membership, OpeningHours, Role, TimeOff, User, Weekday, WorkingHours
 
@@ -216,20 +217,27 @@ def enter_time_off(request: StaffRequest, location_id: UUID) -> HttpResponse:
     location = get_location_or_404(request, location_id, Permission.HOURS_MANAGE)
     people = User.objects.working_at(location.pk).order_by("name")
     form = EnterTimeOffForm(_data(request), people=people, initial={"person": request.GET.get("person", "")})
+    known, booked = DespiteForm(request.POST).known, None
     if form.is_valid():
         values = dict(form.cleaned_data)
         person = values.pop("person")
         try:
             time_off = actions.enter_time_off(
-                by=request.user, user=person, location=location, now=request.now, **values
+                by=request.user, user=person, location=location, now=request.now, despite=known, **values
             )
         except Refused as refusal:
+            booked = _booked(refusal)
             form.add_error("last" if isinstance(refusal, actions.EndsBeforeItBegins) else None, str(refusal))
         else:
             when = _when(time_off, location)
             messages.success(request, _("%(name)s is away: %(when)s.") % {"name": person.name, "when": when})
             return go(request, "clinic:hours")
-    return _page(request, "clinic/enter_time_off.html", form, location=location)
+    return _page(request, "clinic/enter_time_off.html", form, location=location, booked=booked)
+
+
+def _booked(refusal: Refused) -> Booked | None:
+    """Return the visits that stood in the way, for the page to ask about; None when it was something else."""
+    return refusal.booked if isinstance(refusal, actions.VisitsInside) else None
 
 
 @staff_view(Permission.HOURS_MANAGE, methods=POST)
@@ -252,16 +260,20 @@ def enter_closure(request: StaffRequest, location_id: UUID) -> HttpResponse:
     location = get_location_or_404(request, location_id, Permission.HOURS_MANAGE)
     asked = {name: request.GET.get(name, "") for name in ("name", "first", "last")}
     form = EnterClosureForm(_data(request), initial=asked)
+    known, booked = DespiteForm(request.POST).known, None
     if form.is_valid():
         try:
-            closure = actions.enter_closure(by=request.user, location=location, now=request.now, **form.cleaned_data)
+            closure = actions.enter_closure(
+                by=request.user, location=location, now=request.now, despite=known, **form.cleaned_data
+            )
         except Refused as refusal:
+            booked = _booked(refusal)
             form.add_error("last" if isinstance(refusal, actions.EndsBeforeItBegins) else None, str(refusal))
         else:
             when = _when(closure, location)
             messages.success(request, _("%(place)s is closed: %(when)s.") % {"place": location.name, "when": when})
             return go(request, "clinic:hours")
-    return _page(request, "clinic/enter_closure.html", form, location=location)
+    return _page(request, "clinic/enter_closure.html", form, location=location, booked=booked)
 
 
 @staff_view(Permission.HOURS_MANAGE, methods=POST)

@@ -52,13 +52,13 @@ def lose_the_role(cast: Cast) -> None:
 def go_away(cast: Cast) -> None:
     hours.enter_time_off(
         by=cast.ada, user=cast.dana, location=cast.denver, first=TEN.date(), last=TEN.date(),
-        reason=TimeOff.Reason.ILLNESS, now=NOON,
+        reason=TimeOff.Reason.ILLNESS, despite=9, now=NOON,
     )  # fmt: skip
 
 
 def shut(cast: Cast) -> None:
     hours.enter_closure(
-        by=cast.ada, location=cast.denver, name="Snow", first=TEN.date(), last=TEN.date(), now=NOON
+        by=cast.ada, location=cast.denver, name="Snow", first=TEN.date(), last=TEN.date(), despite=9, now=NOON,
     )  # fmt: skip
 
 
