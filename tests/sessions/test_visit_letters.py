@@ -118,6 +118,8 @@ def test_who_may_look(cast, panel, patients_panel, who, status):
 
 
 def questions(ask):
+    # What the process keeps, such as the policy's limits, is asked for once and not by every page.
+    ask()
     cache.clear()
     with CaptureQueriesContext(connection) as asked:
         assert ask().status_code == 200
