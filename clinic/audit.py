@@ -92,6 +92,7 @@ class Verb(StrEnum):
     REFERRAL_LINKED = "referral.linked"
     REFERRAL_RECEIVED = "referral.received"
     REFERRAL_REOPENED = "referral.reopened"
+    REFERRAL_UNLINKED = "referral.unlinked"
     REMINDER_PLAN_PUBLISHED = "reminder_plan.published"
     ROOM_CHANGED = "room.changed"
     SECOND_FACTOR_ADDED = "second_factor.added"

@@ -72,6 +72,7 @@ WORDS: dict[Verb, Any] = {
     Verb.REFERRAL_LINKED: _("linked an enquiry to a patient"),
     Verb.REFERRAL_RECEIVED: _("sent or entered an enquiry"),
     Verb.REFERRAL_REOPENED: _("reopened an enquiry"),
+    Verb.REFERRAL_UNLINKED: _("took an enquiry back from a patient"),
     Verb.REMINDER_PLAN_PUBLISHED: _("published a reminder plan"),
     Verb.ROOM_CHANGED: _("changed a room"),
     Verb.SECOND_FACTOR_ADDED: _("added a second factor"),

@@ -21,6 +21,7 @@ urlpatterns = [
     path("referrals/<uuid:referral_id>/decline/", referrals.decline_referral, name="decline_referral"),
     path("referrals/<uuid:referral_id>/close/", referrals.close_referral, name="close_referral"),
     path("referrals/<uuid:referral_id>/link/", referrals.link_referral, name="link_referral"),
+    path("referrals/<uuid:referral_id>/unlink/", referrals.unlink_referral, name="unlink_referral"),
     # /patients/
     path("patients/", patients.patients, name="patients"),
     path("patients/register/", patients.register_patient, name="register_patient"),

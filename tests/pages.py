@@ -113,6 +113,7 @@ LOOKS: dict[str, Look] = {
     "patients:enter_referral": Look("frida", refused=_EMPTY),
     "patients:referral(referral_id)": Look("frida"),
     "patients:decline_referral(referral_id)": Look("frida", refused=_EMPTY),
+    "patients:unlink_referral(referral_id)": Look("frida", refused=_EMPTY),
     "patients:patients": Look("frida", ("", "?q=pat", "?q=zzzz", "?q=1980-01-01")),
     "patients:register_patient": Look("frida", ("", "?referral={referral_id}"), refused=_EMPTY),
     "patients:patient(patient_id)": Look("frida"),

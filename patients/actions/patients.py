@@ -260,9 +260,7 @@ def register(
             return first
         entry_key = uuid.uuid4()
     if referral is not None:
-        referral = referrals._locked(referral)
-        if not referral.can_be_registered:
-            raise referrals.AlreadyLinked if referral.patient_id else referrals.AlreadyDecided(referral)
+        referral = referrals.lock_to_register(referral=referral)
     if not is_surely_new:
         known = Patient.objects.visible_to(by, Permission.PATIENT_READ, now)
         matches = search.known_as(known, _facts(identity))
@@ -284,9 +282,7 @@ def register(
         return Patient.objects.get(pk=entry_key)
     audit.record(by, audit.Verb.PATIENT_REGISTERED, patient, now=now)
     if referral is not None:
-        referral.patient = patient
-        referral.save(update_fields=["patient"])
-        audit.record(by, audit.Verb.REFERRAL_LINKED, referral, now=now)
+        referrals.link(by=by, referral=referral, patient=patient, now=now)
     if email_consent is not None and patient.email:
         agreed = preferences.Answer(category=Category.VISIT, channel=Channel.EMAIL, is_allowed=True)
         preferences.answer(by=by, patient=patient, answers=[agreed], evidence=email_consent, now=now)

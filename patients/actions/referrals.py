@@ -60,6 +60,25 @@ class AlreadyLinked(Refused):
         super().__init__(_("This enquiry belongs to a patient already. Open the patient's page from the enquiry."))
 
 
+class NotLinked(Refused):
+    """The enquiry belongs to nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This enquiry belongs to no patient, so there is nothing to take back. Reload the page."))
+
+
+class LinkIsUsed(Refused):
+    """The enquiry went on with its patient: a visit is booked from it, or it is closed."""
+
+    def __init__(self, referral: Referral) -> None:
+        super().__init__(
+            _("An intake is booked from this enquiry. Cancel the intake first; then the enquiry can be taken back.")
+            if referral.status == Referral.Status.BOOKED
+            else _("This enquiry is %(state)s and stays with its patient. Enter a new one for the right person.")
+            % {"state": referral.get_status_display()}
+        )
+
+
 class NobodyToLink(Refused):
     """Somebody who has died does not enquire: it is another person, or a mistake in the record."""
 
@@ -277,15 +296,48 @@ def link(*, by: User, referral: Referral, patient: Patient, now: datetime) -> Re
     referral = _locked(referral)
     if referral.patient_id == patient.pk:
         return referral
-    if referral.patient_id is not None:
-        raise AlreadyLinked
-    if not referral.can_be_registered:
-        raise AlreadyDecided(referral)
+    _guard_without_patient(referral)
     if patient.life_state == LifeState.DECEASED:
         raise NobodyToLink
     referral.patient = patient
     referral.save(update_fields=["patient"])
     audit.record(by, audit.Verb.REFERRAL_LINKED, referral, now=now)
+    return referral
+
+
+def _guard_without_patient(referral: Referral) -> None:
+    if referral.patient_id is not None:
+        raise AlreadyLinked
+    if not referral.can_be_registered:
+        raise AlreadyDecided(referral)
+
+
+def lock_to_register(*, referral: Referral) -> Referral:
+    """Return the enquiry, locked for the act that registers its person and then links it.
+
+    Refuses one that is not accepted or that belongs to somebody.
+    """
+    referral = _locked(referral)
+    _guard_without_patient(referral)
+    return referral
+
+
+@transaction.atomic
+def unlink(*, by: User, referral: Referral, reason: Referral.UnlinkReason, now: datetime) -> Referral:
+    """Return the accepted enquiry, belonging to nobody again: it was linked to the wrong patient.
+
+    The audit keeps whose it was, on that patient's trail. Refuses one that belongs to nobody, and one from which a visit
+    is booked or that is closed.
+    """
+    referral = _locked(referral)
+    was = referral.patient_id
+    if was is None:
+        raise NotLinked
+    if not referral.can_be_unlinked:
+        raise LinkIsUsed(referral)
+    referral.patient = None
+    referral.save(update_fields=["patient"])
+    audit.record(by, audit.Verb.REFERRAL_UNLINKED, referral, now=now, patient_id=was, details={"reason": reason})
     return referral
 
 

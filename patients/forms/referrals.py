@@ -136,3 +136,12 @@ class DeclineReferralForm(words.Form):
 
 class LinkReferralForm(words.Form):
     patient = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class UnlinkReferralForm(words.Form):
+    reason = forms.ChoiceField(
+        label=_("Why is it not this patient's?"),
+        choices=spoken(Referral.UnlinkReason.choices),
+        widget=forms.RadioSelect,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Say why it is not this patient's.")),
+    )

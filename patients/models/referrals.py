@@ -47,6 +47,12 @@ class Referral(Record):
         WITHDREW = "withdrew", _("no longer wishes to come")
         DUPLICATE = "duplicate", _("already known to us")
 
+    class UnlinkReason(models.TextChoices):
+        WRONG_CHOICE = "wrong_choice", _("the wrong person was chosen")
+        HOUSEHOLD = "household", _("it is somebody of the same household")
+        SAME_NAME = "same_name", _("it is somebody else of the same name")
+        UNSURE = "unsure", _("we are not sure who it is")
+
     class Reach(models.TextChoices):
         EMAIL = "email", _("by e-mail")
         PHONE = "phone", _("by phone")
@@ -152,6 +158,11 @@ class Referral(Record):
     @property
     def can_be_registered(self) -> bool:
         return self.status == self.Status.ACCEPTED and self.patient_id is None
+
+    @property
+    def can_be_unlinked(self) -> bool:
+        """Return whether its patient may still be taken back: nothing has been built on it while it is accepted."""
+        return self.status == self.Status.ACCEPTED and self.patient_id is not None
 
     @property
     def can_be_booked(self) -> bool:

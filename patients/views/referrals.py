@@ -19,7 +19,7 @@ from patients import crisis, search
 from patients.access import get_patient_or_404, get_referral_or_404
 from patients.actions import referrals as actions
 from patients.duplicates import Facts
-from patients.forms.referrals import DeclineReferralForm, EnterReferralForm, LinkReferralForm
+from patients.forms.referrals import DeclineReferralForm, EnterReferralForm, LinkReferralForm, UnlinkReferralForm
 from patients.models import Patient, Referral
 
 from .lines import patient_line, phone_text
@@ -120,6 +120,7 @@ def _context(request: StaffRequest, found: Referral) -> dict[str, Any]:
         "may_manage": may_manage,
         "may_register": may_write and found.can_be_registered,
         "may_link": may_manage and found.can_be_registered,
+        "may_unlink": may_manage and found.can_be_unlinked,
         "may_book": found.can_be_booked and holds(request.user, Permission.APPOINTMENT_BOOK, found.location_id),
     }
 
@@ -218,6 +219,29 @@ def link_referral(request: StaffRequest, referral_id: uuid.UUID) -> HttpResponse
         return _refused(request, found, refusal)
     messages.success(request, _("This enquiry belongs to %(name)s now.") % {"name": patient.full_name})
     return go(request, "patients:referral", found.pk)
+
+
+@staff_view(Permission.REFERRAL_MANAGE, methods=GET_POST)
+def unlink_referral(request: StaffRequest, referral_id: uuid.UUID) -> HttpResponse:
+    """Say that an enquiry was linked to the wrong patient, and why; it belongs to nobody again."""
+    found = get_referral_or_404(request, referral_id, Permission.REFERRAL_MANAGE)
+    form = UnlinkReferralForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            actions.unlink(
+                by=request.user, referral=found, reason=Referral.UnlinkReason(form.cleaned_data["reason"]),
+                now=request.now,
+            )  # fmt: skip
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(
+                request,
+                _("The enquiry of %(name)s belongs to nobody now. Say whose it is.") % {"name": found.full_name},
+            )
+            return go(request, "patients:referral", found.pk)
+    status = UNPROCESSABLE if request.method == "POST" else 200
+    return answer(request, "patients/unlink_referral.html", {"form": form, "referral": found}, status=status)
 
 
 def _refused(request: StaffRequest, found: Referral, refusal: Refused) -> HttpResponse:

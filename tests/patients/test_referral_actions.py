@@ -166,6 +166,50 @@ class TestLinkAndBook:
             referrals.link(by=cast.frida, referral=cast.rosa, patient=dead, now=NOW)
 
 
+class TestUnlink:
+    WHY = Referral.UnlinkReason.SAME_NAME
+
+    def unlink(self, cast: Cast) -> Referral:
+        return referrals.unlink(by=cast.frida, referral=cast.rosa, reason=self.WHY, now=NOW)
+
+    @pytest.fixture
+    def linked(self, cast: Cast) -> Referral:
+        referrals.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+        return referrals.link(by=cast.frida, referral=cast.rosa, patient=cast.quinn, now=NOW)
+
+    def test_works_and_another_is_linked(self, cast: Cast, linked: Referral) -> None:
+        free = self.unlink(cast)
+        assert (free.status, free.patient) == ("accepted", None)
+        event = AuditEvent.objects.get(verb="referral.unlinked")
+        # On the trail of whose it was thought to be.
+        assert (event.patient_id, event.subject_id, event.details) == (
+            cast.quinn.pk, cast.rosa.pk, {"reason": "same_name"},
+        )  # fmt: skip
+        assert referrals.link(by=cast.frida, referral=cast.rosa, patient=cast.pat, now=NOW).patient == cast.pat
+
+    def test_the_intake_is_still_to_book(self, cast: Cast, linked: Referral) -> None:
+        self.unlink(cast)
+        assert WorkItem.objects.open().filter(kind="intake_to_book", subject_id=cast.rosa.pk).count() == 1
+
+    def test_twice_is_a_sentence(self, cast: Cast, linked: Referral) -> None:
+        self.unlink(cast)
+        with pytest.raises(referrals.NotLinked, match="belongs to no patient, so there is nothing to take back"):
+            self.unlink(cast)
+        assert AuditEvent.objects.filter(verb="referral.unlinked").count() == 1
+
+    def test_not_once_an_intake_is_booked(self, cast: Cast, linked: Referral) -> None:
+        referrals.mark_booked(by=cast.frida, referral=cast.rosa, now=NOW)
+        with pytest.raises(referrals.LinkIsUsed, match="Cancel the intake first"):
+            self.unlink(cast)
+        referrals.reopen(by=cast.frida, referral=cast.rosa, now=NOW)
+        assert self.unlink(cast).patient is None
+
+    def test_not_once_it_is_closed(self, cast: Cast, linked: Referral) -> None:
+        referrals.close(by=cast.frida, referral=cast.rosa, now=NOW)
+        with pytest.raises(referrals.LinkIsUsed, match="This enquiry is closed and stays with its patient"):
+            self.unlink(cast)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_twenty_people_accept_one_enquiry() -> None:
     cast = make_cast()

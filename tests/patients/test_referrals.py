@@ -14,7 +14,7 @@ from tests.conftest import SignedIn
 from tests.patients.counting import queries
 
 NOW = make.NOON
-VERBS = ("accept_referral", "decline_referral", "close_referral", "link_referral")
+VERBS = ("accept_referral", "decline_referral", "close_referral", "link_referral", "unlink_referral")
 
 
 class TestList:
@@ -101,6 +101,26 @@ class TestVerbs:
         assert client.post(address, {"reason": "no_capacity", "note": "Sent to a colleague."}).status_code == 302
         two.refresh_from_db()
         assert two.decline_reason == "no_capacity"
+
+    def test_unlink(self, cast: Cast, signed_in: SignedIn) -> None:
+        client = signed_in(cast.frida)
+        page, address = (reverse(f"patients:{name}", args=[cast.rosa.pk]) for name in ("referral", "unlink_referral"))
+        actions.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+        assert address not in client.get(page).content.decode()
+        actions.link(by=cast.frida, referral=cast.rosa, patient=cast.quinn, now=NOW)
+        assert address in client.get(page).content.decode()
+        assert address not in signed_in(cast.dana).get(page).content.decode()
+        client = signed_in(cast.frida)
+        assert "is linked to Quinn Abbott, T" in client.get(address).content.decode()
+        for wrong in ({}, {"reason": "weather"}):
+            refused = client.post(address, wrong)
+            assert refused.status_code == 422
+            assert "Say why it is not this patient" in refused.content.decode()
+        done = client.post(address, {"reason": "household"}, follow=True)
+        assert "belongs to nobody now. Say whose it is." in done.content.decode()
+        again = client.post(address, {"reason": "household"})
+        assert again.status_code == 422
+        assert "there is nothing to take back" in again.content.decode()
 
     def test_twice_is_a_sentence(self, cast: Cast, signed_in: SignedIn) -> None:
         client, address = signed_in(cast.frida), reverse("patients:accept_referral", args=[cast.rosa.pk])
