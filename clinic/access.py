@@ -207,9 +207,11 @@ def _sign_in(request: HttpRequest, methods: frozenset[str]) -> HttpResponse:
     """Return the way to the sign-in page. A form that came too late is kept for whoever was signed in here."""
     htmx = getattr(request, "htmx", False)
     if request.method == "POST":
-        if keptforms.keep(request, keptforms.page_of(request, methods)):
+        if key := keptforms.keep(request, keptforms.page_of(request, methods)):
             # Where to go on is kept with the form, and not in an address.
-            return go_to(request, reverse("account_login"))
+            response = go_to(request, reverse("account_login"))
+            keptforms.hand_over(response, key)
+            return response
         messages.warning(
             request,
             _("You were signed out before that arrived. Nothing was saved, and what you typed could not be kept."),

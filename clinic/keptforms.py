@@ -1,10 +1,11 @@
 """What somebody typed into a form that arrived after their sign-in had ended: kept for them, for half an hour.
 
-Kept sealed in the cache under a random key that only the browser's session knows, bound to the person who was signed in
+Kept sealed in the cache under a random key that only a cookie of the browser knows, bound to the person who was signed in
 there, and shown to nobody else (docs/decisions/0014-kept-forms.md). The server never sends it again by itself: the page
 of the form shows it, fills it in where a browser can, and the person presses the button.
 """
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.cache import cache
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
@@ -25,9 +27,8 @@ KEPT_FOR = timedelta(minutes=30)
 # Characters of a sealed form; longer ones are not kept, and the person is told.
 MOST = 200_000
 
-# In the session: who was signed in here last, and where a form of theirs is kept.
+# In the session: who was signed in here last.
 _LAST_HERE = "last_here"
-_KEPT = "kept_form"
 
 # Parts of names whose values are never kept, wherever they stand.
 SECRET_PARTS = frozenset(
@@ -73,21 +74,37 @@ def is_secret(name: str) -> bool:
     return bool(SECRET_PARTS & set(re.split(r"[^a-z0-9]+", name.lower())))
 
 
-def remember_who_left(request: HttpRequest, user: User, location_id: object) -> None:
-    """Note in the new, empty session whose sign-in has just run out here, so that their form is kept for them alone."""
-    request.session[_LAST_HERE] = {"user": str(user.pk), "location": str(location_id) if location_id else ""}
+def remember_who_left(request: HttpRequest, user: User, location_id: object, session_key: str) -> None:
+    """Note in the new, empty session whose sign-in has just run out here, so that their form is kept for them alone.
+
+    A minute long the old session's key tells it too: a form that is on its way while a poll hears of the end still
+    carries that one.
+    """
+    left = {"user": str(user.pk), "location": str(location_id) if location_id else ""}
+    request.session[_LAST_HERE] = left
+    with contextlib.suppress(RedisError):
+        cache.set(_ended(session_key), left, timeout=60)
 
 
-def keep(request: HttpRequest, page: str) -> bool:
-    """Keep the form that a signed-out browser has just sent. Return whether whoever signs in is led back to it.
+def _who_left(request: HttpRequest) -> dict[str, str] | None:
+    left: dict[str, str] | None = request.session.get(_LAST_HERE)
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    if left is None and cookie:
+        with contextlib.suppress(RedisError):
+            left = cache.get(_ended(cookie))
+    return left
+
+
+def keep(request: HttpRequest, page: str) -> str:
+    """Keep the form that a signed-out browser has just sent, and return its key for ``hand_over``; "" when it is not kept.
 
     Refuses what nobody can be told to own: without a sign-in that ran out here there is no one to keep it for. allauth's
     forms hold passwords and codes and are never kept, and files are not read at all.
     """
-    left = request.session.get(_LAST_HERE)
+    left = _who_left(request)
     match = request.resolver_match
     if not left or match is None or not match.namespaces:
-        return False
+        return ""
     fields = [
         [name, request.POST.getlist(name)]
         for name in request.POST
@@ -98,24 +115,32 @@ def keep(request: HttpRequest, page: str) -> bool:
             "until": (now + KEPT_FOR).timestamp()}  # fmt: skip
     sealed = keyring.seal(json.dumps(said))
     if len(sealed) > MOST:
-        return False
+        return ""
     drop(request)
     key = tokens.new()
     try:
         cache.set(_address(key), sealed, timeout=KEPT_FOR.total_seconds())
     except RedisError:
-        return False
-    typed = any(KeptField(name, values).is_words for name, values in fields)
-    request.session[_KEPT] = {"key": key, "typed": typed}
-    return True
+        return ""
+    return key
+
+
+def hand_over(response: HttpResponse, key: str) -> None:
+    """Give the browser the key of its form: in a cookie of its own, because the session changes hands just now.
+
+    A poll that hears of the end at the same moment starts a session too, and whichever comes last would win.
+    """
+    response.set_cookie(
+        settings.KEPT_COOKIE_NAME, key, max_age=KEPT_FOR, secure=settings.SECURE, httponly=True, samesite="Lax"
+    )
 
 
 def waits(request: HttpRequest) -> str:
     """Return the sentence for the sign-in page when a form waits here: that it does, and never what or whose."""
-    kept = request.session.get(_KEPT)
-    if not kept:
+    said = _read(request)
+    if said is None:
         return ""
-    if kept["typed"]:
+    if any(KeptField(name, values).is_words for name, values in said["fields"]):
         return _(
             "You were signed out before that was saved. What you typed is kept for half an hour: sign in again, as the same "
             "person, and it is there. Nobody else sees it."
@@ -145,21 +170,19 @@ def of(request: HttpRequest) -> KeptForm | None:
 
 def on_this_page(request: HttpRequest) -> KeptForm | None:
     """Return the kept form whose page this is. A page that answers a form shows what was typed just now instead."""
-    if request.method != "GET" or _KEPT not in request.session:
-        return None
-    kept = of(request)
+    kept = of(request) if request.method == "GET" else None
     return kept if kept is not None and kept.page == request.get_full_path() else None
 
 
 def way_back(request: HttpRequest) -> str:
     """Return the path of the page that a kept form stands on; "" when none is kept for this person."""
-    kept = of(request) if _KEPT in request.session else None
+    kept = of(request)
     return kept.page if kept else ""
 
 
 def settle(request: HttpRequest, response: HttpResponseBase) -> None:
     """Throw the kept form away once the same form was sent again and taken."""
-    if request.method == "POST" and response.status_code < 400 and _KEPT in request.session:
+    if request.method == "POST" and response.status_code < 400:
         kept = of(request)
         if kept is not None and kept.action == request.path:
             drop(request)
@@ -167,13 +190,11 @@ def settle(request: HttpRequest, response: HttpResponseBase) -> None:
 
 def drop(request: HttpRequest) -> None:
     """Throw away what is kept in this browser, if anything is."""
-    kept = request.session.pop(_KEPT, None)
-    if kept:
-        try:
-            cache.delete(_address(kept["key"]))
-        except RedisError:
-            # It is sealed, nobody knows its key any more, and it goes by itself.
-            return
+    key = request.COOKIES.get(settings.KEPT_COOKIE_NAME)
+    if key:
+        # Without Redis it goes by itself, sealed as it is.
+        with contextlib.suppress(RedisError):
+            cache.delete(_address(key))
 
 
 def page_of(request: HttpRequest, methods: frozenset[str]) -> str:
@@ -190,13 +211,17 @@ def _address(key: str) -> str:
     return f"kept-form:{tokens.hash_of(key)}"
 
 
+def _ended(session_key: str) -> str:
+    return f"ended-session:{tokens.hash_of(session_key)}"
+
+
 def _read(request: HttpRequest) -> dict[str, Any] | None:
     """Return what is kept in this browser, or None when nothing is, when its time is over or its key was lost."""
-    kept = request.session.get(_KEPT)
-    if not kept:
+    key = request.COOKIES.get(settings.KEPT_COOKIE_NAME)
+    if not key:
         return None
     try:
-        sealed = cache.get(_address(kept["key"]))
+        sealed = cache.get(_address(key))
         said: dict[str, Any] | None = json.loads(keyring.unseal(sealed)) if sealed else None
     except (RedisError, keyring.KeyLost):
         return None

@@ -124,9 +124,9 @@ class session_must_be_live:
         if isinstance(user, User):
             ended = self._ended(request, user)
             if ended:
-                location_id = request.session.get("location_id")
+                location_id, key = request.session.get("location_id"), request.session.session_key or ""
                 logout(request)
-                keptforms.remember_who_left(request, user, location_id)
+                keptforms.remember_who_left(request, user, location_id, key)
                 messages.info(request, ended)
         response = self.get_response(request)
         keptforms.settle(request, response)

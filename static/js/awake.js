@@ -37,6 +37,7 @@ async function ask(address) {
     if (answer.ok) learn(await answer.json());
     else if (answer.type === "opaqueredirect") {
       isOver = true;
+      again.href = location.href;
       show(bar.dataset.over, { canReturn: true });
     }
   } catch {

@@ -130,6 +130,19 @@ class TestComingBack:
         sign_in(client, cast.frida)
         assert "Robin Moreau" in client.get(contact_url(cast)).content.decode()
 
+    def test_a_form_that_crosses_with_a_poll_still_carries_the_old_session(
+        self, cast: Cast, clock: Any, settings: Any
+    ) -> None:
+        client = come_in(cast.frida, settings)
+        old = client.cookies["session"].value
+        clock.shift(16 * MINUTE)
+        client.get(reverse("sessions:today_board"))
+        crossing = Client()
+        crossing.cookies["session"] = old
+        assert crossing.post(contact_url(cast), TYPED).headers["Location"] == reverse("account_login")
+        sign_in(crossing, cast.frida)
+        assert "Robin Moreau" in crossing.get(contact_url(cast)).content.decode()
+
     def test_by_htmx_the_whole_page_is_left(self, cast: Cast, clock: Any, settings: Any) -> None:
         client = come_in(cast.frida, settings)
         clock.shift(16 * MINUTE)
@@ -199,7 +212,7 @@ class TestNobodyElse:
             assert "data-kept-form" not in page
 
     def test_and_after_another_person_it_is_gone_for_good(self, cast: Cast, late: Client) -> None:
-        key = late.session["kept_form"]["key"]
+        key = late.cookies["kept"].value
         sign_in(late, cast.felix)
         assert cache.get(keptforms._address(key)) is None
         late.post(reverse("account_logout"))
@@ -211,13 +224,29 @@ class TestNobodyElse:
         assert "Robin" not in other.get(contact_url(cast)).content.decode()
 
     def test_it_stands_nowhere_in_clear(self, cast: Cast, late: Client) -> None:
-        kept = late.session["kept_form"]
-        assert set(kept) == {"key", "typed"}
-        assert "Robin" not in str(dict(late.session.items()))
-        sealed = cache.get(keptforms._address(kept["key"]))
+        cookie = late.cookies["kept"]
+        assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 1800)
+        assert "Robin" not in cookie.value + str(dict(late.session.items()))
+        sealed = cache.get(keptforms._address(cookie.value))
         assert sealed
         assert "Robin" not in sealed
         assert not AuditEvent.objects.filter(details__icontains="Robin").exists()
+
+    @pytest.mark.parametrize("key", ["", "x", "\x00", "a" * 4000, "../kept-form:x"])
+    def test_a_made_up_key_opens_nothing(self, cast: Cast, late: Client, settings: Any, key: str) -> None:
+        late.cookies["kept"] = key
+        assert "What you typed is kept" not in late.get(reverse("account_login")).content.decode()
+        assert sign_in(late, cast.frida).headers["Location"] == reverse("clinic:home")
+
+    def test_a_key_that_was_taken_opens_nothing_to_another_person(
+        self, cast: Cast, late: Client, settings: Any
+    ) -> None:
+        thief = come_in(cast.felix, settings)
+        thief.cookies["kept"] = late.cookies["kept"].value
+        assert "Robin" not in thief.get(contact_url(cast)).content.decode()
+        thief.post(reverse("clinic:drop_kept_form"))
+        sign_in(late, cast.frida)
+        assert "Robin" in late.get(contact_url(cast)).content.decode(), "nor can they throw it away"
 
     def test_after_half_an_hour_it_is_gone(self, cast: Cast, late: Client, clock: Any) -> None:
         clock.shift(31 * MINUTE)
@@ -229,13 +258,13 @@ class TestNobodyElse:
         client.post(reverse("account_logout"))
         response = client.post(contact_url(cast), TYPED, follow=True)
         assert "what you typed could not be kept" in response.content.decode()
-        assert "kept_form" not in client.session
+        assert "kept" not in client.cookies
 
     def test_a_stranger_leaves_nothing(self, cast: Cast) -> None:
         client = Client()
         response = client.post(contact_url(cast), TYPED)
         assert response.headers["Location"].startswith(reverse("account_login"))
-        assert "kept_form" not in client.session
+        assert "kept" not in client.cookies
 
     def test_what_one_may_not_open_any_more_stays_closed(self, cast: Cast, late: Client) -> None:
         """The form's page answers 404; only one's own words are shown on it."""
@@ -294,7 +323,7 @@ class TestWhatIsNotKept:
         client = come_in(cast.frida, settings)
         clock.shift(16 * MINUTE)
         client.post(reverse("account_change_password"), {"oldpassword": "a", "password1": "b", "remark": "words"})
-        assert "kept_form" not in client.session
+        assert "kept" not in client.cookies
 
     def test_more_than_fits(self, cast: Cast, clock: Any, settings: Any) -> None:
         client = come_in(cast.frida, settings)
@@ -309,7 +338,7 @@ class TestWhatIsNotKept:
             away.set.side_effect = RedisAway
             response = client.post(contact_url(cast), TYPED)
         assert response.headers["Location"].startswith(reverse("account_login"))
-        assert "kept_form" not in client.session
+        assert "kept" not in client.cookies
 
     def test_a_lost_key_loses_it_and_breaks_nothing(self, cast: Cast, late: Client, settings: Any) -> None:
         settings.FIELD_KEYS = ["3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
@@ -321,4 +350,4 @@ class TestWhatIsNotKept:
         strict = Client(enforce_csrf_checks=True)
         strict.cookies = browser.cookies
         assert strict.post(contact_url(cast), TYPED).status_code == 403
-        assert "kept_form" not in strict.session
+        assert "kept" not in strict.cookies
