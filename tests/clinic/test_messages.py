@@ -198,6 +198,8 @@ def test_as_many_questions_for_thirty_as_for_one(cast, queue, page, show, error)
     from django.db import connection
 
     def questions():
+        # What the process keeps, such as the policy's limits, is asked for once and not by every page.
+        page(show=show)
         cache.clear()
         with CaptureQueriesContext(
             connection,
