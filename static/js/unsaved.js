@@ -15,6 +15,10 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const form = event.detail.elt.closest("form");
   if (form) dirty.delete(form);
 });
+// A form that was taken leads on before the request is over; nothing of it is unsaved any more.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.detail.xhr.getResponseHeader("HX-Redirect")) dirty.delete(event.detail.elt.closest("form"));
+});
 addEventListener("beforeunload", (event) => {
   for (const form of dirty) {
     if (form.isConnected) {
