@@ -41,7 +41,7 @@ def _librarys_sentences() -> list[str]:
         "Ensure this value",
         "Ensure this value has at",
         "Enter a valid email address.",
-        validators.EmailValidator.message,
+        str(validators.EmailValidator.message),
     }
     return sorted({escape(str(sentence).partition("%(")[0].strip()) for sentence in said} - {""})
 
