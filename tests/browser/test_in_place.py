@@ -44,6 +44,13 @@ def test_back_after_two_refusals_is_one_step(form: Page, cast: Cast) -> None:
     expect(form.locator("h1")).to_contain_text("Pat Moreau")
 
 
+def test_on_a_phone_the_page_goes_up_to_what_is_wrong(form: Page) -> None:
+    form.set_viewport_size({"width": 390, "height": 600})
+    assert send(form) == 422
+    expect(form.locator(".error-summary")).to_be_in_viewport()
+    expect(form.locator(".error-summary")).to_be_focused()
+
+
 def test_what_is_then_right_is_taken_once_and_leads_on(form: Page, cast: Cast) -> None:
     assert send(form) == 422
     form.get_by_label("Other", exact=True).check()
