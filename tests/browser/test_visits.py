@@ -76,7 +76,7 @@ def test_booking_by_keyboard_and_a_slot_that_is_gone(cast: Cast, desk: Page) -> 
     expect(desk.locator("[data-slot-choice]")).to_have_text("Tue 19 Jan 2027 08:15 MST · Dana Deng · Aspen")
     book(cast, cast.quinn, starts_at=at("08:15", 19))
     desk.keyboard.press("Enter")
-    expect(desk.get_by_role("alert")).to_contain_text("Dana Deng is taken at that time.")
+    expect(desk.locator("#slots").get_by_role("alert")).to_contain_text("Dana Deng is taken at that time.")
     desk.locator("button[name=alternative]").first.click()
     expect(desk.get_by_text("Intake booked for Pat Moreau: Tue 19 Jan 2027 09:30 MST.")).to_be_visible()
 
