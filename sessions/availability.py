@@ -275,13 +275,3 @@ def nearest(openings: Iterable[Opening], wanted: datetime, clinician: uuid.UUID,
         if len(chosen) == count:
             break
     return sorted(chosen.values())
-
-
-def business_day_after(moment: datetime, calendar: Calendar, *, within_days: int = 30) -> datetime:
-    """Return the same wall-clock time on the next day the location is open; a week on when it never is."""
-    local = moment.astimezone(calendar.tz)
-    for ahead in range(1, within_days + 1):
-        day = local.date() + timedelta(days=ahead)
-        if open_on(day, calendar):
-            return localtime.at(day, local.time(), calendar.tz)
-    return moment + timedelta(days=7)

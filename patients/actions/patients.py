@@ -12,7 +12,7 @@ from allauth.usersessions.models import UserSession
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, localtime, tokens
+from clinic import audit, businessdays, localtime, tokens
 from clinic.access import Permission
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
@@ -551,7 +551,7 @@ def _count_failure(patient: Patient, invitation: PortalInvitation, now: datetime
     worklist.open_item(
         by=None, kind=WorkItem.Kind.CALL_PATIENT, location=patient.home_location, owner_role=Role.FRONT_DESK,
         subject_type="patient", subject_id=patient.pk, patient_id=patient.pk, now=now,
-        due_at=referrals.answer_due_at(location=patient.home_location, now=now),
+        due_at=businessdays.end_of_next(location=patient.home_location, now=now),
     )  # fmt: skip
 
 
@@ -599,7 +599,7 @@ def ask_address_change(*, by: User, patient: Patient, email: str, phone: str, no
     worklist.open_item(
         by=by, kind=WorkItem.Kind.ADDRESS_CHANGED, location=patient.home_location, owner_role=Role.FRONT_DESK,
         subject_type="patient", subject_id=patient.pk, patient_id=patient.pk, now=now,
-        due_at=referrals.answer_due_at(location=patient.home_location, now=now),
+        due_at=businessdays.end_of_next(location=patient.home_location, now=now),
     )  # fmt: skip
     return wish
 

@@ -1,15 +1,15 @@
 """Enquiries: received, entered, accepted, declined, linked to a patient, booked, closed."""
 
 import uuid
-from datetime import datetime, time, timedelta
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, localtime
+from clinic import audit, businessdays, localtime
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
-from clinic.models import Closure, Location, OpeningHours, OutboundMessage, Role, User, WorkItem
+from clinic.models import Location, OutboundMessage, Role, User, WorkItem
 from patients import throttle
 from patients.actions import crisis
 from patients.models import LifeState, Patient, Referral
@@ -86,26 +86,6 @@ class NobodyToLink(Refused):
         super().__init__(
             _("This patient is recorded as deceased. Register the person anew, or ask a manager to correct the record.")
         )
-
-
-def answer_due_at(*, location: Location, now: datetime) -> datetime:
-    """Return when an enquiry that arrives now should be answered: closing time of the next day the place is open."""
-    closing = {row.weekday: row.closes for row in OpeningHours.objects.filter(location=location)}
-    closures = list(
-        Closure.objects.filter(location=location, cancelled_at=None, during__overlap=(now, now + timedelta(days=30)))
-    )
-    today = localtime.day_of(now, location.tz)
-    for ahead in range(1, 30):
-        day = today + timedelta(days=ahead)
-        closes = closing.get(day.weekday())
-        if closes is None:
-            continue
-        due = localtime.at(day, closes, location.tz)
-        noon = localtime.at(day, time(12), location.tz)
-        if not any(noon in closure.during for closure in closures):
-            return due
-    # A place without opening hours is being set up; somebody still looks tomorrow.
-    return now + timedelta(days=1)
 
 
 @transaction.atomic
@@ -233,7 +213,7 @@ def _ask_the_desk(*, by: User | None, kind: WorkItem.Kind, referral: Referral, n
         location=referral.location,
         subject_type="referral",
         subject_id=referral.pk,
-        due_at=answer_due_at(location=referral.location, now=now),
+        due_at=businessdays.end_of_next(location=referral.location, now=now),
         owner_role=Role.FRONT_DESK,
         now=now,
     )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from clinic import audit, localtime
+from clinic import audit, businessdays, localtime
 from clinic.errors import Refused
 from clinic.models import Location, Membership, Role, Room, User
 from patients.actions import referrals
@@ -485,8 +485,9 @@ def cancel_my_visit(
         by=by, appointment=appointment, cancelled_by=Appointment.CancelledBy.PATIENT, reason=reason, note="",
         guard=guard, now=now,
     )  # fmt: skip
-    calendar = timetable.read(visit.location, people=[], taken={}, start=now, end=now + timedelta(days=31))
-    reminders.ask_to_call(by=by, visit=visit, due_at=availability.business_day_after(now, calendar), now=now)
+    reminders.ask_to_call(
+        by=by, visit=visit, due_at=businessdays.end_of_next(location=visit.location, now=now), now=now
+    )
     return visit
 
 

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from clinic import audit
+from clinic import audit, businessdays
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
 from clinic.models import OutboundMessage, Role, User, WorkItem
 from patients.actions import crisis
-from sessions import availability, timetable
 from sessions.actions import reminders
 from sessions.models import Appointment, ChangeRequest, Reminder
 
@@ -83,7 +82,7 @@ def guard_by_patient(visit: Appointment, now: datetime) -> None:
 def ask_change(
     *, by: User, appointment: Appointment, wish: ChangeRequest.Wish, message: str, now: datetime
 ) -> ChangeRequest:
-    """Return the patient's wish about a visit, with an item for the desk, due in one business day and before the visit.
+    """Return the patient's wish about a visit, with an item for the desk, due by the end of the next business day and before the visit.
 
     Refuses a visit that is not to come, a kind of visit that is changed by phone only, a wish within the visit type's
     notice, and a second wish while the first waits.
@@ -93,11 +92,11 @@ def ask_change(
     if ChangeRequest.objects.filter(appointment=visit, status=ChangeRequest.Status.OPEN).exists():
         raise AlreadyAsked
     request = ChangeRequest.objects.create(appointment=visit, wish=wish, message=message, asked_by=by, asked_at=now)
-    calendar = timetable.read(visit.location, people=[], taken={}, start=now, end=now + timedelta(days=31))
+    due = businessdays.end_of_next(location=visit.location, now=now)
     worklist.open_item(
         by=by, kind=WorkItem.Kind.CHANGE_REQUEST, location=visit.location, owner_role=Role.FRONT_DESK,
         subject_type=Appointment._meta.model_name or "", subject_id=visit.pk, patient_id=visit.patient_id,
-        due_at=max(now, min(availability.business_day_after(now, calendar), visit.starts_at - ANSWER_BEFORE)), now=now,
+        due_at=max(now, min(due, visit.starts_at - ANSWER_BEFORE)), now=now,
     )  # fmt: skip
     audit.record(by, audit.Verb.APPOINTMENT_CHANGE_ASKED, visit, now=now, details={"wish": wish})
     crisis.review(

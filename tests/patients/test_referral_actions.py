@@ -2,13 +2,12 @@
 
 import threading
 import uuid
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
-from psycopg2.extras import DateTimeTZRange
 
-from clinic.models import AuditEvent, Closure, OutboundMessage, Role, WorkItem
+from clinic.models import AuditEvent, OutboundMessage, Role, WorkItem
 from patients.actions import referrals
 from patients.models import LifeState, Referral
 from tests import factories as make
@@ -77,22 +76,6 @@ class TestReceive:
             receive(cast, email="here@post.example", address="198.51.100.7")
         with pytest.raises(referrals.TooManyEnquiries):
             receive(cast, email="here@post.example", address="198.51.100.7")
-
-
-class TestAnswerDue:
-    def test_skips_the_weekend_and_a_closure(self, cast: Cast) -> None:
-        friday = datetime(2027, 1, 15, 16, 0, tzinfo=UTC)
-        Closure.objects.create(
-            location=cast.denver, name="Holiday", entered_by=cast.ada, entered_at=NOW,
-            during=DateTimeTZRange(datetime(2027, 1, 18, 7, 0, tzinfo=UTC), datetime(2027, 1, 19, 7, 0, tzinfo=UTC)),
-        )  # fmt: skip
-        due = referrals.answer_due_at(location=cast.denver, now=friday)
-        assert due.astimezone(cast.denver.tz).date().isoformat() == "2027-01-19"
-        assert due.astimezone(cast.denver.tz).time() == time(18)
-
-    def test_a_place_without_hours_still_answers(self, cast: Cast) -> None:
-        place = make.make_location("Tucson", "America/Phoenix", "AZ")
-        assert referrals.answer_due_at(location=place, now=NOW) == NOW + timedelta(days=1)
 
 
 class TestDecide:

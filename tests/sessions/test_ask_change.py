@@ -39,14 +39,14 @@ class TestAction:
         assert (item.kind, item.subject_type, item.subject_id, item.owner_role, item.patient_id) == (
             "change_request", "appointment", visit.pk, Role.FRONT_DESK, cast.quinn.pk,
         )  # fmt: skip
-        # Wednesday 09:00; due on Thursday at the same hour.
-        assert item.due_at == at("09:00", 14)
+        # Wednesday 09:00; due on Thursday when the place shuts.
+        assert item.due_at == at("18:00", 14)
         event = AuditEvent.objects.get(verb="appointment.change_asked")
         assert (event.details, event.acting_role) == ({"wish": "change"}, "patient")
 
     def test_over_the_weekend_it_is_due_on_monday(self, cast: Cast, visit: Appointment) -> None:
         ask(cast, visit, now=at("16:00", 15))
-        assert WorkItem.objects.get().due_at == at("16:00", 18)
+        assert WorkItem.objects.get().due_at == at("18:00", 18)
 
     def test_nothing_changes_by_asking(self, cast: Cast, visit: Appointment) -> None:
         ask(cast, visit)

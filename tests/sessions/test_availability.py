@@ -200,24 +200,6 @@ class TestNearest:
         assert availability.nearest([], local("10:00"), DANA) == []
 
 
-class TestBusinessDay:
-    @pytest.mark.parametrize(
-        ("day", "closures", "expected"),
-        [
-            (DAY, [], date(2027, 1, 15)),
-            (date(2027, 1, 15), [], date(2027, 1, 18)),
-            (date(2027, 1, 15), [span("00:00", "23:59", date(2027, 1, 18))], date(2027, 1, 19)),
-        ],
-    )
-    def test_the_next_day_the_place_is_open(self, day: date, closures: list[Span], expected: date) -> None:
-        weekdays = [WeeklyHours(n, time(8), time(18)) for n in range(5)]
-        due = availability.business_day_after(local("14:20", day), calendar(opening=weekdays, closures=closures))
-        assert due == local("14:20", expected)
-
-    def test_a_place_that_never_opens_gets_a_week(self) -> None:
-        assert availability.business_day_after(local("14:20"), calendar(opening=[])) == local("14:20") + 7 * 24 * HOUR
-
-
 _MINUTES = st.integers(0, 24 * 12 - 1)
 
 

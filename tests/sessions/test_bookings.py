@@ -80,7 +80,12 @@ class TestBoth:
     def test_nothing_inside(self, cast: Cast, enter: Any) -> None:
         make.make_appointment(cast.quinn, cast.intake, cast.dana, at("10:00", 15))
         make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:00", 13))
-        off: dict[str, Any] = {"status": "cancelled", "cancelled_at": make.NOON, "cancelled_by": "clinic", "cancel_reason": "other"}
+        off: dict[str, Any] = {
+            "status": "cancelled",
+            "cancelled_at": make.NOON,
+            "cancelled_by": "clinic",
+            "cancel_reason": "other",
+        }
         make.make_appointment(cast.pat, cast.intake, cast.dana, **{"starts_at": TEN, **off})
         assert enter(cast).pk
 

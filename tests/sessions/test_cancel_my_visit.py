@@ -44,8 +44,8 @@ class TestAction:
         assert (item.kind, item.owner_role, item.subject_id, item.patient_id) == (
             "call_patient", Role.FRONT_DESK, visit.pk, cast.quinn.pk,
         )  # fmt: skip
-        # Wednesday 09:00; by Thursday at the same hour.
-        assert item.due_at == at("09:00", 14)
+        # Wednesday 09:00; by Thursday when the place shuts.
+        assert item.due_at == at("18:00", 14)
         event = AuditEvent.objects.get(verb="appointment.cancelled")
         assert (event.actor_id, event.details) == (
             cast.quinn_user.pk, {"by": "patient", "reason": "work", "late": False},
