@@ -47,6 +47,9 @@ class _AskForm(words.Form):
         super().__init__(*args, **kwargs)
         for name, sentence in self.MISSING.items():
             self.fields[name].error_messages["required"] = sentence
+        # Neither is optional for who chose it; "(optional)" beside the field said so.
+        self.fields["email"].needed_when = _("(if by e-mail)")  # type: ignore[attr-defined]  # read by the template
+        self.fields["phone"].needed_when = _("(if by phone)")  # type: ignore[attr-defined]  # the same
         self.locations = {str(place.pk): place for place in locations}
         choices = [(key, f"{place.name} · {place.street}") for key, place in self.locations.items()]
         self.fields["location"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField

@@ -43,6 +43,15 @@ class TestWelcome:
 
 
 class TestEnquire:
+    def test_says_when_an_address_is_needed(self, cast: Cast) -> None:
+        page = Client().get(reverse("patients:enquire")).content.decode()
+        labels = {
+            words.split(" <")[0]: words for words in re.findall(r'<label class="field-label"[^>]*>(.*?)</label>', page)
+        }
+        assert "(if by e-mail)" in labels["E-mail"]
+        assert "(if by phone)" in labels["Phone"]
+        assert "(optional)" in labels["Anything you would like us to know"]
+
     def test_a_message_becomes_an_enquiry(self, cast: Cast) -> None:
         response = ask(cast)
         assert (response.status_code, response.headers["Location"]) == (302, reverse("patients:enquiry_sent"))
