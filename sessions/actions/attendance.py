@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from clinic import audit, localtime
 from clinic.actions import worklist
 from clinic.errors import Refused
-from clinic.models import Role, User, WorkItem
+from clinic.models import User, WorkItem
 from sessions.actions import holds, recalls, reminders, visits
 from sessions.models import Appointment, Reminder
 
@@ -166,7 +166,7 @@ def mark_no_show(*, by: User, appointment: Appointment, now: datetime) -> Appoin
     type's minutes after the start have passed, and a patient who came.
     """
     visit = Appointment.objects.locked().get(pk=appointment.pk)
-    if not visit.may_become(Status.NO_SHOW):
+    if visit.status not in Appointment.AWAITED:
         raise _refuse_move(visit, _("“Did not come” cannot be said of %(name)s: the visit's state is “%(state)s”."))
     if now < visit.no_show_from():
         raise TooEarly(
@@ -176,11 +176,7 @@ def mark_no_show(*, by: User, appointment: Appointment, now: datetime) -> Appoin
     holds.let_go(visit)
     reminders.void(by=by, appointment=visit, reason=Reminder.Reason.VISIT_MISSED, now=now)
     if not visit.patient.is_deceased:
-        worklist.open_item(
-            by=by, kind=WorkItem.Kind.CALL_PATIENT, location=visit.location, owner_role=Role.FRONT_DESK,
-            subject_type=Appointment._meta.model_name or "", subject_id=visit.pk, patient_id=visit.patient_id,
-            due_at=now + CALL_THE_MISSED_WITHIN, now=now,
-        )  # fmt: skip
+        reminders.ask_to_call(by=by, visit=visit, due_at=now + CALL_THE_MISSED_WITHIN, now=now)
     return _become(
         by=by, visit=visit, status=Status.NO_SHOW, verb=audit.Verb.APPOINTMENT_MISSED, now=now, no_show_at=now
     )
@@ -287,9 +283,11 @@ def record_afterwards(
 
 @transaction.atomic
 def undo_record_afterwards(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
-    """Return the visit, planned as before it was recorded: a slip, as with a check-in. Refuses after ten minutes.
+    """Return the visit, planned or missed as before it was recorded: a slip, as with a check-in. Refuses after ten minutes.
 
-    What became of it has to be said anew, so of a past day the desk is asked again.
+    What became of a planned one has to be said anew, so of a past day the desk is asked again. A missed one holds nothing
+    any more and is missed again, said now by whoever takes the record back; the call that the record had made needless is
+    asked for again.
     """
     visit = Appointment.objects.locked().get(pk=appointment.pk)
     if visit.recorded_at is None:
@@ -299,13 +297,16 @@ def undo_record_afterwards(*, by: User, appointment: Appointment, now: datetime)
             _("What was recorded afterwards can be taken back for ten minutes. Tell a manager if %(name)s's visit was another's.")
             % {"name": visit.patient.called}
         )  # fmt: skip
-    if localtime.day_of(now, visit.location.tz) != localtime.day_of(visit.starts_at, visit.location.tz):
-        worklist.open_item(
-            by=by, kind=WorkItem.Kind.UNSETTLED_VISIT, location=visit.location, owner_role=Role.FRONT_DESK,
-            subject_type=Appointment._meta.model_name or "", subject_id=visit.pk, patient_id=visit.patient_id,
-            due_at=now + recalls.SAY_WITHIN, now=now,
-        )  # fmt: skip
+    was_missed = not holds.has_any(visit)
+    calls = WorkItem.objects.filter(kind=WorkItem.Kind.CALL_PATIENT, subject_id=visit.pk)
+    if calls.filter(closed_at=visit.recorded_at, outcome=WorkItem.Outcome.NOT_NEEDED).exists():
+        reminders.ask_to_call(by=by, visit=visit, due_at=now + CALL_THE_MISSED_WITHIN, now=now)
+    tz = visit.location.tz
+    if not was_missed and localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
+        recalls.ask_what_became(by=by, visit=visit, now=now)
+    status = Status.NO_SHOW if was_missed else Status.BOOKED
     return _become(
-        by=by, visit=visit, status=Status.BOOKED, verb=audit.Verb.APPOINTMENT_RECORD_UNDONE, now=now, started_at=None,
-        recorded_at=None, recorded_by=None, record_reason="", record_note="",
+        by=by, visit=visit, status=status, verb=audit.Verb.APPOINTMENT_RECORD_UNDONE, now=now, started_at=None,
+        recorded_at=None, recorded_by=None, record_reason="", record_note="", no_show_at=now if was_missed else None,
+        details={"is": status},
     )  # fmt: skip

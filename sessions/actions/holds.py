@@ -94,3 +94,8 @@ def take(appointment: Appointment) -> None:
 def let_go(appointment: Appointment) -> None:
     """Free everything the visit holds."""
     ResourceHold.objects.filter(appointment=appointment, is_live=True).update(is_live=False)
+
+
+def has_any(appointment: Appointment) -> bool:
+    """Return whether the visit takes up its time: not once it was missed or cancelled."""
+    return ResourceHold.objects.filter(appointment=appointment, is_live=True).exists()

@@ -164,11 +164,9 @@ def ask_the_end(*, by: User, location: Location, now: datetime) -> int:
     open_ended = Appointment.objects.filter(location=location, status__in=_NEEDS_AN_END, starts_at__lt=today)
     asked = WorkItem.objects.filter(kind=Kind.UNSETTLED_VISIT, location=location)
     opened = 0
-    for visit in open_ended.filter(starts_at__gte=today - ASKED_ABOUT_FOR).exclude(pk__in=asked.values("subject_id")):
-        worklist.open_item(
-            by=by, kind=Kind.UNSETTLED_VISIT, location=location, subject_type="appointment", subject_id=visit.pk,
-            patient_id=visit.patient_id, owner_role=Role.FRONT_DESK, due_at=now + SAY_WITHIN, now=now,
-        )  # fmt: skip
+    unasked = open_ended.filter(starts_at__gte=today - ASKED_ABOUT_FOR).exclude(pk__in=asked.values("subject_id"))
+    for visit in unasked.select_related("location"):
+        ask_what_became(by=by, visit=visit, now=now)
         opened += 1
     waiting = asked.filter(closed_at=None).exclude(subject_id__in=open_ended.values("pk"))
     for subject_id in list(waiting.values_list("subject_id", flat=True)):
@@ -176,3 +174,12 @@ def ask_the_end(*, by: User, location: Location, now: datetime) -> int:
             by=by, kind=Kind.UNSETTLED_VISIT, subject_id=subject_id, outcome=WorkItem.Outcome.DONE, now=now
         )
     return opened
+
+
+@transaction.atomic
+def ask_what_became(*, by: User, visit: Appointment, now: datetime) -> WorkItem:
+    """Return the item that asks the desk what became of a visit of a past day, made now unless it is open already."""
+    return worklist.open_item(
+        by=by, kind=Kind.UNSETTLED_VISIT, location=visit.location, subject_type="appointment", subject_id=visit.pk,
+        patient_id=visit.patient_id, owner_role=Role.FRONT_DESK, due_at=now + SAY_WITHIN, now=now,
+    )  # fmt: skip

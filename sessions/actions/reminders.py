@@ -39,7 +39,6 @@ SPREAD_OVER = timedelta(minutes=30)
 # By when somebody phones a patient whom no letter tells of a move or a cancellation.
 CALL_WITHIN = timedelta(hours=2)
 
-_BOOKED = frozenset({Appointment.Status.BOOKED, Appointment.Status.CONFIRMED})
 # When one of these cannot be written, somebody has to phone. The last is the post's own word at the moment of sending.
 _CALL_WHEN_UNWRITTEN = frozenset(
     {Reason.NO_CONSENT, Reason.NO_ADDRESS, Reason.QUIET_HOURS, OutboundMessage.Reason.SUPPRESSED}
@@ -62,7 +61,7 @@ def plan(*, by: User, appointment: Appointment, now: datetime) -> list[Reminder]
     time. Lines whose time has passed are kept as "not sent". Refuses a visit that is not booked.
     """
     visit = _locked(appointment)
-    if visit.status not in _BOOKED:
+    if visit.status not in Appointment.AWAITED:
         raise NotBooked
     rows = list(Reminder.objects.filter(appointment=visit).order_by("due_at", "id"))
     present = [row for row in rows if row.schedule_version == visit.schedule_version]
@@ -167,7 +166,7 @@ def why_not(
     if kind == CANCELLED:
         # Whoever took the cancellation back made a new visit; this one stays cancelled.
         reason = "" if visit.starts_at > now else Reason.NO_LONGER_USEFUL
-    elif visit.status in _BOOKED:
+    elif visit.status in Appointment.AWAITED:
         if visit.schedule_version != schedule_version:
             reason = Reason.VISIT_MOVED
         else:

@@ -98,7 +98,7 @@ class Appointment(Record):
         Status.IN_PROGRESS: frozenset({Status.COMPLETED, Status.LEFT}),
         Status.NO_SHOW: frozenset({Status.BOOKED, Status.COMPLETED}),
         # Back only from what was recorded afterwards, while that may be a slip (can_undo_record).
-        Status.COMPLETED: frozenset({Status.BOOKED}),
+        Status.COMPLETED: frozenset({Status.BOOKED, Status.NO_SHOW}),
         Status.LEFT: frozenset(),
         Status.CANCELLED: frozenset(),
         Status.ENTERED_IN_ERROR: frozenset(),
@@ -133,6 +133,8 @@ class Appointment(Record):
         Status.CANCELLED: ("cancelled", _("cancelled")),
         Status.ENTERED_IN_ERROR: ("cancelled", _("entered in error")),
     }
+    # Nobody said yet what became of it: may be said to have been missed.
+    AWAITED: ClassVar[frozenset[str]] = frozenset({Status.BOOKED, Status.CONFIRMED})
     # May turn out to have taken place all the same.
     NEVER_CHECKED_IN: ClassVar[frozenset[str]] = frozenset({Status.BOOKED, Status.CONFIRMED, Status.NO_SHOW})
     # Ahead or under way, as the patient's next visit.
@@ -308,7 +310,7 @@ class Appointment(Record):
         return self.confirmed_at is not None and self.is_open
 
     def can_be_missed(self, now: datetime) -> bool:
-        return self.may_become(self.Status.NO_SHOW) and now >= self.no_show_from()
+        return self.status in self.AWAITED and now >= self.no_show_from()
 
     def can_undo_check_in(self, now: datetime) -> bool:
         return (

@@ -284,7 +284,7 @@ def _card(
             marks.append(("confirmed", _("Confirmed")))
         elif says_state and key == "arriving":
             marks.append(("planned", _("Planned")))
-        if may_check_in and status in {Status.BOOKED, Status.CONFIRMED}:
+        if may_check_in and status in Appointment.AWAITED:
             act = ("check-in", _("Check in"))
             if late_by >= minutes:
                 other = ("no-show", _("Did not come"))

@@ -688,6 +688,7 @@ def record_afterwards(request: StaffRequest, appointment_id: uuid.UUID) -> HttpR
             return go(request, "sessions:appointment", visit.pk)
     context = {
         "form": form, "visit": visit, "said": visits.said(visit),
+        "born": formats.date_format(visit.patient.birth_date, "j M Y"),
         "day": localtime.day_text(localtime.day_of(visit.starts_at, tz)), "zone": localtime.zone_text(visit.starts_at, tz),
         "until": localtime.moment_text(visit.record_until(), tz),
         "is_today": localtime.day_of(visit.starts_at, tz) == localtime.day_of(request.now, tz),

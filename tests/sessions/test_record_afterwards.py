@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from clinic.actions import worklist
 from clinic.errors import Refused
 from clinic.models import AuditEvent, WorkItem
 from patients.models import LifeState
@@ -172,6 +173,31 @@ class TestUndo:
         undo(cast, visit, at("12:05"))
         assert items(visit, Kind.UNSETTLED_VISIT) == []
 
+    @pytest.mark.parametrize("recorded", [at("10:30"), NEXT_DAY])
+    def test_a_miss_is_a_miss_again(self, cast: Cast, visit: Appointment, recorded: datetime) -> None:
+        """What it held was given away, so it cannot be planned; and whoever was to be called still is."""
+        attendance.mark_no_show(by=cast.frida, appointment=visit, now=at("10:20"))
+        record(cast, visit, recorded, reason=Why.MARKED_BY_MISTAKE)
+        again = undo(cast, visit, recorded + timedelta(minutes=1))
+        assert (again.status, again.no_show_at, again.started_at) == (S.NO_SHOW, recorded + timedelta(minutes=1), None)
+        assert items(visit, Kind.CALL_PATIENT) == [("closed", "not_needed"), ("open", "")]
+        assert items(visit, Kind.UNSETTLED_VISIT) == []
+        assert not ResourceHold.objects.filter(appointment=visit, is_live=True).exists()
+
+    def test_a_call_that_was_made_is_not_asked_for_again(self, cast: Cast, visit: Appointment) -> None:
+        attendance.mark_no_show(by=cast.frida, appointment=visit, now=at("10:20"))
+        call = WorkItem.objects.get(kind=Kind.CALL_PATIENT, subject_id=visit.pk)
+        worklist.close_item(by=cast.frida, item=call, outcome=WorkItem.Outcome.DONE, note="", now=at("11:00"))
+        record(cast, visit)
+        undo(cast, visit)
+        assert items(visit, Kind.CALL_PATIENT) == [("closed", "done")]
+
+    def test_what_is_recorded_cannot_be_missed(self, cast: Cast, visit: Appointment) -> None:
+        done = record(cast, visit)
+        assert not done.can_be_missed(NEXT_DAY)
+        with pytest.raises(visits.NotPossibleNow):
+            attendance.mark_no_show(by=cast.frida, appointment=visit, now=NEXT_DAY)
+
     def test_too_late(self, cast: Cast, visit: Appointment) -> None:
         record(cast, visit)
         with pytest.raises(attendance.TooLate, match="can be taken back for ten minutes"):
@@ -227,6 +253,8 @@ class TestPage:
         assert self.url(visit) in text_of(desk.get(self.url(visit, "appointment")))
         page = text_of(desk.get(self.url(visit)))
         assert "took place on Thu 14 Jan 2027 (times in MST)" in page
+        # The board leads here past the visit's own page, and two people may have one name.
+        assert "Quinn Abbott (born " in page
         answer = desk.post(self.url(visit), self.SENT, follow=True)
         told = text_of(answer)
         assert "Intake of Quinn Abbott on Thu 14 Jan 2027 10:05 MST is recorded as done." in told
