@@ -152,11 +152,16 @@ def _locked(change_request: ChangeRequest) -> ChangeRequest:
     return request
 
 
+def is_told(*, visit: Appointment, now: datetime) -> bool:
+    """Return whether a patient is told that their wish was answered: by letter, or by phone without an address."""
+    return visit.patient.gets_letters and visit.starts_at > now
+
+
 def _tell(*, by: User, request: ChangeRequest, now: datetime) -> None:
     """Tell the patient by e-mail that their wish was answered, or have somebody phone a patient who has no address."""
     visit = Appointment.objects.select_related("location", "patient__home_location").get(pk=request.appointment_id)
     patient = visit.patient
-    if not patient.gets_letters or visit.starts_at <= now:
+    if not is_told(visit=visit, now=now):
         return
     if not patient.email:
         reminders.ask_to_call(by=by, visit=visit, due_at=min(now + reminders.CALL_WITHIN, visit.starts_at), now=now)

@@ -728,14 +728,7 @@ def answer_change_request(request: StaffRequest, change_request_id: uuid.UUID) -
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(
-                request,
-                _("Answered. %(name)s reads it on the portal and is told by e-mail; the visit stays as it is.")
-                % {"name": visit.patient.called}
-                if visit.patient.email and visit.patient.gets_letters
-                else _("Answered. %(name)s reads it on the portal; the visit stays as it is.")
-                % {"name": visit.patient.called},
-            )
+            messages.success(request, _answered_sentence(visit, request.now))
             return go(request, "sessions:appointment", visit.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
     context = {
@@ -743,6 +736,17 @@ def answer_change_request(request: StaffRequest, change_request_id: uuid.UUID) -
         "asked": localtime.moment_text(wish.asked_at, visit.location.tz),
     }  # fmt: skip
     return answer(request, "sessions/answer_change_request.html", context, status=status)
+
+
+def _answered_sentence(visit: Appointment, now: datetime) -> str:
+    name = {"name": visit.patient.called}
+    if not wishes.is_told(visit=visit, now=now):
+        return _("Answered. %(name)s reads it on the portal; the visit stays as it is.") % name
+    if visit.patient.email:
+        return _("Answered. %(name)s reads it on the portal and is told by e-mail; the visit stays as it is.") % name
+    return _(
+        "Answered. %(name)s has no e-mail address: a call to them is on the worklist. The visit stays as it is."
+    ) % name  # fmt: skip
 
 
 # A panel shows the latest; the whole past is on the chart.

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.urls import reverse
 
 from clinic.actions import outbox
@@ -150,3 +151,24 @@ def test_the_desk_reads_that_it_goes(cast: Cast, visit: Appointment, now: Any, s
     assert "Quinn reads it on the portal and is told by e-mail; the visit stays as it is." in said
     panel = frida.get(reverse("sessions:visit_letters", args=[visit.pk])).content.decode()
     assert "Your wish is answered" in panel
+
+
+def _answered(cast: Cast, visit: Appointment, signed_in: SignedIn) -> str:
+    wish = wishes.ask_change(
+        by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="", now=make.NOON
+    )
+    url = reverse("sessions:answer_change_request", args=[wish.pk])
+    return signed_in(cast.frida).post(url, {"answer": ANSWER}, follow=True).content.decode()
+
+
+def test_the_desk_reads_that_it_has_to_call(cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn) -> None:
+    cast.quinn.email = ""
+    cast.quinn.save(update_fields=["email"])
+    assert "Quinn has no e-mail address: a call to them is on the worklist." in _answered(cast, visit, signed_in)
+
+
+def test_the_desk_reads_that_nobody_is_told(cast: Cast, visit: Appointment, signed_in: SignedIn) -> None:
+    with time_machine.travel(at("10:30", 20), tick=False):
+        said = _answered(cast, visit, signed_in)
+    assert "Quinn reads it on the portal; the visit stays as it is." in said
+    assert not letters().exists()
