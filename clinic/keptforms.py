@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
@@ -26,6 +26,8 @@ from clinic.models import User
 KEPT_FOR = timedelta(minutes=30)
 # Characters of a sealed form; longer ones are not kept, and the person is told.
 MOST = 200_000
+# Late forms of one person that are kept within KEPT_FOR: more than anybody types, and too few to fill Redis.
+MOST_AT_ONCE = 10
 
 # In the session: who was signed in here last.
 _LAST_HERE = "last_here"
@@ -36,7 +38,10 @@ SECRET_PARTS = frozenset(
      "credential"}
 )  # fmt: skip
 # Names that pages send along and nobody types.
-_MACHINE_NAMES = frozenset({"version", "entry_key", "next", "website"})
+_MACHINE_NAMES = frozenset({"entry_key", "next", "website"})
+# Which version of a record one typed over. It goes back into the form unseen, so that whoever changed the record since
+# is not overruled by a form that looks as if it knew.
+_SEEN = "version"
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 
 
@@ -53,7 +58,9 @@ class KeptField:
     @property
     def is_words(self) -> bool:
         """Return whether a person reads something in it, and not only a machine."""
-        return any(value.strip() and not _ID.search(value) and value != "on" for value in self.values)
+        return self.name != _SEEN and any(
+            value.strip() and not _ID.search(value) and value != "on" for value in self.values
+        )
 
 
 @dataclass(frozen=True)
@@ -119,10 +126,23 @@ def keep(request: HttpRequest, page: str) -> str:
     drop(request)
     key = tokens.new()
     try:
+        if _one_more_of(left["user"]) > MOST_AT_ONCE:
+            return ""
         cache.set(_address(key), sealed, timeout=KEPT_FOR.total_seconds())
     except RedisError:
         return ""
     return key
+
+
+def _one_more_of(user_id: str) -> int:
+    """Return how many late forms of this person came within the last half hour, with this one."""
+    counter = f"kept-forms-of:{user_id}"
+    cache.add(counter, 0, timeout=KEPT_FOR.total_seconds())
+    try:
+        return int(cache.incr(counter))
+    except ValueError:
+        # It ran out between the two questions.
+        return 1
 
 
 def hand_over(response: HttpResponse, key: str) -> None:
@@ -202,9 +222,26 @@ def page_of(request: HttpRequest, methods: frozenset[str]) -> str:
     if "GET" in methods:
         return request.get_full_path()
     sent_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
-    if sent_from.netloc != request.get_host() or not sent_from.path.startswith("/") or sent_from.path.startswith("//"):
+    if sent_from.netloc != request.get_host() or not _is_our_page(sent_from.path):
         return reverse("clinic:kept_form")
     return sent_from.path + (f"?{sent_from.query}" if sent_from.query else "")
+
+
+def _is_our_page(path: str) -> bool:
+    """Return whether a path is a page that a form of ours can stand on. allauth's send on whoever is signed in."""
+    try:
+        match = resolve(path)
+    except Resolver404:
+        return False
+    policy = getattr(match.func, "policy", None)
+    # Files and what machines read end without a slash.
+    return (
+        path.endswith("/")
+        and bool(match.namespaces)
+        and policy is not None
+        and "GET" in policy.methods
+        and not policy.is_poll
+    )
 
 
 def _address(key: str) -> str:

@@ -1,5 +1,6 @@
 /* [data-kept-form="/path/"]: what was typed before a sign-in ended is put back into the form that is sent to that path.
-   Only what can be seen is filled in: a hidden field is the fresh page's own. Nothing is ever sent from here. What finds no
+   Only what can be seen is filled in: a hidden field is the fresh page's own. The one exception is the version that was
+   typed over, without which the form would undo what others changed since. Nothing is ever sent from here. What finds no
    field stays in the panel to be copied, as all of it does without this file. */
 
 function formFor(action) {
@@ -41,6 +42,8 @@ function fill(panel) {
     control.dispatchEvent(new Event("input", { bubbles: true }));
   }
   if (!filled) return;
+  const seen = form.querySelector("input[type=hidden][name=version]");
+  if (seen && typed.has("version")) seen.value = typed.get("version").values[0];
   const said = panel.querySelector("[data-kept-said]");
   said.textContent = said.dataset.filled;
 }

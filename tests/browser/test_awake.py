@@ -1,6 +1,7 @@
 """Keys keep a sign-in alive, time alone ends it, and the page says so before (static/js/awake.js, kept_form.js)."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,10 @@ import time_machine
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
+from clinic import clock
 from clinic.models import AuditEvent
-from patients.models import Contact
+from patients.actions import patients
+from patients.models import Contact, Patient
 from tests import factories as make
 from tests.browser.conftest import Enter
 from tests.cast import Cast
@@ -119,3 +122,23 @@ def test_what_was_typed_too_late_comes_back_into_the_form(form: Page, wait: Pass
         expect(box).to_have_value("One line.\nAnother one.")
     assert not Contact.objects.filter(name="Robin Moreau").exists(), "nothing is sent by itself"
     assert not AuditEvent.objects.filter(verb="contact.added").exists()
+
+
+def test_a_form_that_was_overtaken_meanwhile_overrules_nobody(
+    form: Page, wait: Pass, cast: Cast, settings: object
+) -> None:
+    settings.DEMO_MODE = True  # type: ignore[attr-defined]
+    form.goto(reverse("patients:edit_patient", args=[cast.pat.pk]))
+    form.get_by_label("Street").fill("9 Elm Row")
+    wait(17 * 60)
+    known = Patient.objects.get(pk=cast.pat.pk)
+    corrected = replace(patients.identity_of(patient=known), email="right@post.example")
+    patients.edit(by=cast.felix, patient=known, version=known.version, identity=corrected, now=clock.now())
+    form.get_by_role("button", name="Save").click()
+    form.get_by_role("button", name="Continue as Frida").click()
+    expect(form.get_by_label("Street")).to_have_value("9 Elm Row")
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_text("Somebody changed this record while you were editing it.")).to_be_visible()
+    expect(form.get_by_label("E-mail")).to_have_value("right@post.example")
+    known.refresh_from_db()
+    assert known.email == "right@post.example"

@@ -96,6 +96,13 @@ class TestComingBack:
         assert Contact.objects.filter(name="Robin Moreau").count() == 1
         assert "data-kept-form" not in late.get(contact_url(cast)).content.decode()
 
+    def test_which_version_one_had_seen_comes_back_unseen(self, cast: Cast, late: Client) -> None:
+        """What was typed was typed over that version: with the fresh page's own it would undo what others did since."""
+        sign_in(late, cast.frida)
+        shown = panel(late.get(contact_url(cast)).content.decode())
+        assert '<div class="kept-field" data-kept-field="version" hidden>' in shown
+        assert '<dd data-kept-value="3">' in shown
+
     def test_other_pages_do_not_show_it(self, cast: Cast, late: Client) -> None:
         sign_in(late, cast.frida)
         assert "Robin Moreau" not in late.get(reverse("patients:patient", args=[cast.pat.pk])).content.decode()
@@ -197,6 +204,27 @@ class TestWithoutAPage:
         page = sign_in(client, cast.theo).headers["Location"]
         assert page == reverse("clinic:kept_form")
         assert "asks&lt;/b&gt; for Mondays" in client.get(page).content.decode()
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/account/login/",
+            "/account/logout/",
+            "/account/time-left/",
+            "/account/kept-form/drop/",
+            "/today/board/",
+            "/healthz",
+            "/nowhere/",
+            "/\\\\evil.example/",
+            "/%5Cevil.example/",
+        ],
+    )
+    def test_what_is_no_page_of_ours_is_not_come_back_to(
+        self, cast: Cast, clock: Any, settings: Any, path: str
+    ) -> None:
+        """The sign-in page sends on whoever is signed in: as the way back it would lead to itself for ever."""
+        client = self.send(cast, clock, settings, {"note": TEXT}, referer=f"http://testserver{path}")
+        assert sign_in(client, cast.theo).headers["Location"] == reverse("clinic:kept_form")
 
     def test_that_page_says_when_nothing_is_kept(self, cast: Cast, clock: Any, settings: Any) -> None:
         page = come_in(cast.frida, settings).get(reverse("clinic:kept_form")).content.decode()
@@ -330,6 +358,21 @@ class TestWhatIsNotKept:
         clock.shift(16 * MINUTE)
         response = client.post(contact_url(cast), {"note": "x" * keptforms.MOST}, follow=True)
         assert "could not be kept" in response.content.decode()
+
+    def test_more_often_than_anybody_types(self, cast: Cast, clock: Any, settings: Any) -> None:
+        """Redis holds the sessions, the limits of signing in and the queue: one person's late forms must not fill it."""
+        client, url = come_in(cast.pat_user, settings), reverse("patients:ask_address_change")
+        clock.shift(21 * MINUTE)
+        kept = set()
+        for _time in range(4 * keptforms.MOST_AT_ONCE):
+            client.cookies.pop("kept", None)
+            client.post(url, {"email": "pat.new@post.example"})
+            kept.add(client.cookies["kept"].value if "kept" in client.cookies else "")
+        assert len([key for key in kept if key and cache.get(keptforms._address(key))]) == keptforms.MOST_AT_ONCE
+        other = come_in(cast.frida, settings)
+        clock.shift(16 * MINUTE)
+        other.post(contact_url(cast), TYPED)
+        assert "kept" in other.cookies, "another person's is kept as ever"
 
     def test_without_redis(self, cast: Cast, clock: Any, settings: Any) -> None:
         client = come_in(cast.frida, settings)
