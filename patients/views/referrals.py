@@ -118,11 +118,20 @@ def _context(request: StaffRequest, found: Referral) -> dict[str, Any]:
         "alike": alike,
         "may_mean_danger": crisis.may_mean_danger(found.message),
         "may_manage": may_manage,
+        "patient": _patient_of(request, found),
         "may_register": may_write and found.can_be_registered,
         "may_link": may_manage and found.can_be_registered,
         "may_unlink": may_manage and found.can_be_unlinked,
         "may_book": found.can_be_booked and holds(request.user, Permission.APPOINTMENT_BOOK, found.location_id),
     }
+
+
+def _patient_of(request: StaffRequest, found: Referral) -> Patient | None:
+    """Return whose enquiry it is, where this person may know them; the patient may belong to another location."""
+    patient = found.patient
+    if patient is None or not holds(request.user, Permission.PATIENT_READ, patient.home_location_id):
+        return None
+    return patient
 
 
 def _alike(request: StaffRequest, found: Referral) -> list[dict[str, Any]]:
@@ -241,7 +250,8 @@ def unlink_referral(request: StaffRequest, referral_id: uuid.UUID) -> HttpRespon
             )
             return go(request, "patients:referral", found.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
-    return answer(request, "patients/unlink_referral.html", {"form": form, "referral": found}, status=status)
+    context = {"form": form, "referral": found, "patient": _patient_of(request, found)}
+    return answer(request, "patients/unlink_referral.html", context, status=status)
 
 
 def _refused(request: StaffRequest, found: Referral, refusal: Refused) -> HttpResponse:

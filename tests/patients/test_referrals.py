@@ -122,6 +122,16 @@ class TestVerbs:
         assert again.status_code == 422
         assert "there is nothing to take back" in again.content.decode()
 
+    @pytest.mark.parametrize("page", ["referral", "unlink_referral"])
+    def test_whose_it_is_stays_with_those_who_may_know(self, cast: Cast, signed_in: SignedIn, page: str) -> None:
+        """Whoever works at two desks may link to a patient of the other: this desk learns no name and no number."""
+        actions.accept(by=cast.frida, referral=cast.rosa, now=NOW)
+        actions.link(by=cast.frida, referral=cast.rosa, patient=cast.sol, now=NOW)
+        shown = signed_in(cast.frida).get(reverse(f"patients:{page}", args=[cast.rosa.pk])).content.decode()
+        assert "patient of another location" in shown
+        for secret in (cast.sol.full_name, cast.sol.mrn, str(cast.sol.pk)):
+            assert secret not in shown
+
     def test_twice_is_a_sentence(self, cast: Cast, signed_in: SignedIn) -> None:
         client, address = signed_in(cast.frida), reverse("patients:accept_referral", args=[cast.rosa.pk])
         client.post(address)
