@@ -1,10 +1,12 @@
 """Enquiries from the first message to the booked intake: what works, what is refused, what happens once."""
 
+import importlib
 import threading
 import uuid
 from datetime import UTC, datetime
 
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from clinic.models import AuditEvent, OutboundMessage, Role, WorkItem
@@ -215,3 +217,20 @@ def test_twenty_people_accept_one_enquiry() -> None:
         thread.join()
     assert sorted(outcomes) == ["accepted"] + ["sentence"] * 19
     assert AuditEvent.objects.filter(verb="referral.accepted").count() == 1
+
+
+def test_what_was_accepted_before_there_was_a_list_for_it_comes_onto_it(cast: Cast) -> None:
+    """The migration that goes with "Book the intake": whoever was told "yes" by the old code waits for a date too."""
+    waiting, listed, back, new = (receive(cast, email=f"n{n}@post.example") for n in range(4))
+    for referral in (waiting, listed, back):
+        referrals.accept(by=cast.frida, referral=referral, now=NOW)
+    WorkItem.objects.filter(subject_id=waiting.pk).delete()
+    WorkItem.objects.open().filter(subject_id=back.pk).update(kind=WorkItem.Kind.REFERRAL)
+    ask_the_desk = importlib.import_module("patients.migrations.0005_intakes_to_book").ask_the_desk
+    for _time in range(2):
+        ask_the_desk(apps, None)
+    asked = WorkItem.objects.open().filter(kind=WorkItem.Kind.INTAKE_TO_BOOK)
+    ours = asked.filter(subject_id__in=[waiting.pk, listed.pk, back.pk, new.pk])
+    assert sorted(ours.values_list("subject_id", flat=True)) == sorted([waiting.pk, listed.pk])
+    item = asked.get(subject_id=waiting.pk)
+    assert (item.owner_role, item.location, item.subject_type) == (Role.FRONT_DESK, cast.denver, "referral")
