@@ -37,8 +37,13 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
         return self.filter(starts_at__gte=start, starts_at__lt=end)
 
     def intakes_to_come(self, patient: Patient, now: datetime) -> "AppointmentQuerySet":
-        """A patient's intakes that are booked and have not begun, soonest first, with what is said of them."""
-        to_come = self.filter(patient=patient, visit_type__code=INTAKE, status__in=Appointment.OPEN, starts_at__gt=now)
+        """A patient's intakes that are booked or under way, soonest first, with what is said of them.
+
+        Who is late for one, or waits for it, has one still.
+        """
+        to_come = self.filter(
+            patient=patient, visit_type__code=INTAKE, status__in=Appointment.EXPECTED, ends_at__gt=now
+        )
         return to_come.select_related("location", "clinician").order_by("starts_at", "id")
 
     def locked(self) -> "AppointmentQuerySet":

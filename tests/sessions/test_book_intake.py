@@ -22,7 +22,7 @@ from clinic.models import (
     WorkingHours,
 )
 from patients.models import LifeState, Referral
-from sessions.actions import holds, visits
+from sessions.actions import attendance, holds, visits
 from sessions.models import Appointment, Block, Reminder, ResourceHold
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -211,6 +211,14 @@ class TestSecondIntake:
     def test_one_that_is_over_does_not_count(self, cast: Cast, over: dict[str, Any]) -> None:
         make.make_appointment(cast.quinn, cast.intake, cast.dana, **{"starts_at": TEN, **over})
         assert self.second(cast).pk
+
+    @pytest.mark.parametrize("here", [False, True])
+    def test_one_they_are_late_for_or_wait_for_counts(self, cast: Cast, here: bool) -> None:
+        visit = book(cast)
+        if here:
+            attendance.check_in(by=cast.frida, appointment=visit, now=at("09:50"))
+        with pytest.raises(visits.HasAnIntake, match="Thu 14 Jan 2027 10:00"):
+            self.second(cast, now=at("10:05"))
 
     def test_another_kind_does_not_count(self, cast: Cast) -> None:
         other = make.make_visit_type(code="follow_up", name="Follow-up")
