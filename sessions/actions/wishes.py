@@ -67,6 +67,8 @@ def guard_by_patient(visit: Appointment, now: datetime) -> None:
     That is a visit that is not to come, a kind that is changed by phone only, and one within its kind's notice.
     """
     phone = {"phone": visit.location.phone}
+    if visit.is_cancelled:
+        raise NotChangedHere(_("This visit is cancelled already. For another time please phone us: %(phone)s.") % phone)
     if not visit.can_be_moved or visit.starts_at <= now:
         raise NotChangedHere(_("This visit can no longer be changed here. Please phone us: %(phone)s.") % phone)
     if not visit.visit_type.patient_may_request_change:

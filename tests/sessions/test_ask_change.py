@@ -83,7 +83,7 @@ class TestAction:
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.CLINIC,
             reason=Appointment.CancelReason.OTHER, note="", seen_version=1, now=make.NOON,
         )  # fmt: skip
-        with pytest.raises(wishes.NotChangedHere, match="can no longer be changed here"):
+        with pytest.raises(wishes.NotChangedHere, match="This visit is cancelled already"):
             ask(cast, visit)
 
     @pytest.mark.django_db(transaction=True)
