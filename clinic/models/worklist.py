@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, IntegerField, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from .people import Membership, Role, User
@@ -18,6 +18,14 @@ class WorkItemQuerySet(models.QuerySet["WorkItem"]):
 
     def overdue(self, now: datetime) -> "WorkItemQuerySet":
         return self.open().filter(due_at__lt=now)
+
+    def with_pressing(self) -> "WorkItemQuerySet":
+        """Say of each item how it stands in the list before its due time: 0 for words of danger, 1 for all else.
+
+        What was left undone for a week must not stand above somebody who may be dying.
+        """
+        danger = When(kind=WorkItem.Kind.CRISIS_WORDS, then=Value(0))
+        return self.annotate(rank=Case(danger, default=Value(1), output_field=IntegerField()))
 
     def mine(self, user: User, memberships: tuple[Membership, ...]) -> "WorkItemQuerySet":
         """Open items of this person, and unowned ones of the roles they hold at each location."""

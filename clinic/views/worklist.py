@@ -1,4 +1,4 @@
-"""Work to do: one's own items and those of one's roles, what is due first at the top."""
+"""Work to do: one's own items and those of one's roles, words of danger at the top, then what is due first."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from clinic.models import Role, WorkItem
 from clinic.subjects import Label
 
 PAGE = 50
+RANKS = {"0": 0, "1": 1}
 
 
 def _rows(request: StaffRequest, items: list[WorkItem]) -> list[dict[str, Any]]:
@@ -57,31 +58,31 @@ def _row(item: WorkItem, label: Label | None, now: datetime) -> dict[str, Any]:
 
 def _after(cursor: str) -> Q:
     """Return the condition for what follows the last row of a page; everything for a cursor nobody gave out."""
-    moment, _comma, key = cursor.partition(",")
     try:
-        due_at, pk = datetime.fromtimestamp(int(moment) / 1_000_000, tz=UTC), UUID(key)
-    except (ValueError, OverflowError, OSError):
+        place, moment, key = cursor.split(",")
+        rank, due_at, pk = RANKS[place], datetime.fromtimestamp(int(moment) / 1_000_000, tz=UTC), UUID(key)
+    except (KeyError, ValueError, OverflowError, OSError):
         return Q()
-    return Q(due_at__gt=due_at) | Q(due_at=due_at, pk__gt=pk)
+    return Q(rank__gt=rank) | Q(rank=rank, due_at__gt=due_at) | Q(rank=rank, due_at=due_at, pk__gt=pk)
 
 
 def _cursor(item: WorkItem) -> str:
     whole = item.due_at - datetime.fromtimestamp(0, tz=UTC)
-    return f"{(whole.days * 86400 + whole.seconds) * 1_000_000 + whole.microseconds},{item.pk}"
+    rank = 0 if item.kind == WorkItem.Kind.CRISIS_WORDS else 1
+    return f"{rank},{(whole.days * 86400 + whole.seconds) * 1_000_000 + whole.microseconds},{item.pk}"
 
 
 @staff_view(Permission.WORK_ITEM_CLOSE)
 def worklist(request: StaffRequest) -> HttpResponse:
-    """Return the open items of this person and of their roles, by due time, narrowed by kind and by whose."""
+    """Return the open items of this person and of their roles, words of danger first, then by due time."""
     kind, whose = request.GET.get("kind", ""), request.GET.get("whose", "")
-    items = WorkItem.objects.mine(request.user, memberships_of(request.user)).filter(
-        _after(request.GET.get("after", ""))
-    )
+    mine = WorkItem.objects.mine(request.user, memberships_of(request.user))
+    items = mine.with_pressing().filter(_after(request.GET.get("after", "")))
     if kind in WorkItem.Kind.values:
         items = items.filter(kind=kind)
     if whose in {"mine", "roles"}:
         items = items.filter(owner__isnull=whose == "roles")
-    page = list(items.select_related("location").order_by("due_at", "pk")[: PAGE + 1])
+    page = list(items.select_related("location").order_by("rank", "due_at", "pk")[: PAGE + 1])
     more = page[PAGE - 1] if len(page) > PAGE else None
     kept = {key: value for key, value in {"kind": kind, "whose": whose}.items() if value}
     context = {

@@ -325,9 +325,10 @@ def _waiting(request: StaffRequest) -> list[dict[str, Any]]:
     """Return the open work of this person and their roles by kind, the oldest of each, most pressing first."""
     items = list(
         WorkItem.objects.mine(request.user, memberships_of(request.user))
-        .values("kind")
+        .with_pressing()
+        .values("kind", "rank")
         .annotate(count=Count("id"), oldest=Min("created_at"), due=Min("due_at"))
-        .order_by("due")
+        .order_by("rank", "due")
     )
     remember_bell_count(request.user, sum(item["count"] for item in items))
     url = reverse("clinic:worklist")

@@ -50,6 +50,20 @@ class TestList:
         assert shown(signed_in(cast.frida)) == [sooner.pk, later.pk]
         assert bell_count(cast.frida) == 2
 
+    def test_words_of_danger_stand_above_what_is_late(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
+        """An enquiry nobody answered for a week is later than somebody who wrote a minute ago, and can wait."""
+        late = [make_item(cast.ada, cast.denver, now, -200 + number).pk for number in range(PAGE)]
+        danger = [
+            make_item(cast.ada, cast.denver, now, hours, kind=Kind.CRISIS_WORDS, subject_type="referral").pk
+            for hours in (0, 1)
+        ]
+        client = signed_in(cast.frida)
+        first = client.get(reverse("clinic:worklist"))
+        second = client.get(reverse("clinic:worklist") + first.context["more_url"])
+        assert [row["id"] for page in (first, second) for row in page.context["items"]] == danger + late
+        waiting = client.get(reverse("sessions:today")).context["waiting"]
+        assert [entry["label"] for entry in waiting] == [Kind.CRISIS_WORDS.label, Kind.REFERRAL.label]
+
     def test_a_role_counts_where_it_is_held(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
         """Ada manages Denver and is front desk in Phoenix: Denver's enquiries are not hers."""
         make_item(cast.frida, cast.denver, now)
