@@ -18,6 +18,8 @@ from sessions.models import Appointment, ChangeRequest, Reminder
 
 # A wish is answered this long before its visit at the latest, whatever the next working day is.
 ANSWER_BEFORE = timedelta(hours=4)
+# Wishes about one visit that may be taken back; then it is quicker to phone, and the desk reads no more of them.
+MOST_TAKEN_BACK = 5
 # The letter that says a wish was answered.
 ANSWERED = "wish_answered"
 
@@ -35,6 +37,16 @@ class AlreadyAsked(Refused):
 
     def __init__(self) -> None:
         super().__init__(_("You have asked about this visit already. We will answer; there is nothing more to do."))
+
+
+class TakenBackTooOften(Refused):
+    """The patient took so many wishes about this visit back that the next one is better said on the phone."""
+
+    def __init__(self, phone: str) -> None:
+        super().__init__(
+            _("You have taken back several wishes about this visit. Please phone us about it: %(phone)s.")
+            % {"phone": phone}
+        )
 
 
 class AlreadyAnswered(Refused):
@@ -87,12 +99,15 @@ def ask_change(
     """Return the patient's wish about a visit, with an item for the desk, due by the end of the next business day and before the visit.
 
     Refuses a visit that is not to come, a kind of visit that is changed by phone only, a wish within the visit type's
-    notice, and a second wish while the first waits.
+    notice, a second wish while the first waits, and one more after so many were taken back.
     """
     visit = Appointment.objects.locked().get(pk=appointment.pk)
     guard_by_patient(visit, now)
     if ChangeRequest.objects.filter(appointment=visit, status=ChangeRequest.Status.OPEN).exists():
         raise AlreadyAsked
+    taken_back = ChangeRequest.objects.filter(appointment=visit, status=ChangeRequest.Status.WITHDRAWN)
+    if taken_back.count() >= MOST_TAKEN_BACK:
+        raise TakenBackTooOften(visit.location.phone)
     request = ChangeRequest.objects.create(appointment=visit, wish=wish, message=message, asked_by=by, asked_at=now)
     due = businessdays.end_of_next(location=visit.location, now=now)
     worklist.open_item(

@@ -55,6 +55,15 @@ class TestAction:
         assert ask(cast, wish.appointment).is_open
         assert WorkItem.objects.open().filter(kind="change_request").count() == 1
 
+    def test_and_not_for_ever(self, cast: Cast, wish: ChangeRequest) -> None:
+        """Each wish stays with its visit: without an end the desk's page of it would grow until nobody can open it."""
+        withdraw(cast, wish)
+        for _time in range(wishes.MOST_TAKEN_BACK - 1):
+            withdraw(cast, ask(cast, wish.appointment))
+        with pytest.raises(wishes.TakenBackTooOften, match=r"taken back several wishes.*phone us.*\(303\) 555-0100"):
+            ask(cast, wish.appointment)
+        assert ChangeRequest.objects.filter(appointment=wish.appointment).count() == wishes.MOST_TAKEN_BACK
+
     def test_not_after_the_answer(self, cast: Cast, wish: ChangeRequest) -> None:
         wishes.answer_change_request(by=cast.frida, change_request=wish, answer="No", now=make.NOON)
         with pytest.raises(wishes.AnsweredFirst, match=r"answered this before you took it back.*\(303\) 555-0100"):
