@@ -4,30 +4,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('patients', '0002_initial'),
+        ("patients", "0002_initial"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='patient',
-            name='language',
-            field=models.CharField(blank=True, choices=[('', 'not asked'), ('en', 'English'), ('es', 'Spanish'), ('other', 'another language')], default='', max_length=8, verbose_name='language'),
+            model_name="patient",
+            name="language",
+            field=models.CharField(
+                blank=True,
+                choices=[("", "not asked"), ("en", "English"), ("es", "Spanish"), ("other", "another language")],
+                default="",
+                max_length=8,
+                verbose_name="language",
+            ),
         ),
         migrations.AlterField(
-            model_name='patient',
-            name='needs_interpreter',
-            field=models.BooleanField(blank=True, default=None, null=True, verbose_name='needs an interpreter'),
+            model_name="patient",
+            name="needs_interpreter",
+            field=models.BooleanField(blank=True, default=None, null=True, verbose_name="needs an interpreter"),
         ),
         migrations.AlterField(
-            model_name='patientevent',
-            name='language',
-            field=models.CharField(blank=True, choices=[('', 'not asked'), ('en', 'English'), ('es', 'Spanish'), ('other', 'another language')], default='', max_length=8, verbose_name='language'),
+            model_name="patientevent",
+            name="language",
+            field=models.CharField(
+                blank=True,
+                choices=[("", "not asked"), ("en", "English"), ("es", "Spanish"), ("other", "another language")],
+                default="",
+                max_length=8,
+                verbose_name="language",
+            ),
         ),
         migrations.AlterField(
-            model_name='patientevent',
-            name='needs_interpreter',
-            field=models.BooleanField(blank=True, default=None, null=True, verbose_name='needs an interpreter'),
+            model_name="patientevent",
+            name="needs_interpreter",
+            field=models.BooleanField(blank=True, default=None, null=True, verbose_name="needs an interpreter"),
         ),
     ]
