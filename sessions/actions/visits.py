@@ -269,8 +269,9 @@ def book_intake(
     """Return the booked visit, everything it takes held and its letters planned.
 
     With an enquiry the enquiry becomes booked; a known patient is booked without one. Refuses an enquiry that is not
-    accepted and registered, a patient out of care, a second intake unless it is meant, a time off the grid, past, outside opening or working hours, a person
-    without the role here, a room that does not fit, and, with the three nearest alternatives, whatever is taken.
+    accepted and registered, a patient out of care, a second intake unless it is meant, a time off the grid, past, outside
+    opening or working hours, a person without the role here, a room that does not fit, and, with the three nearest
+    alternatives, whatever is taken.
     """
     try:
         with holds.last_word():
