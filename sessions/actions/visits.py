@@ -268,7 +268,8 @@ def book_intake(
 ) -> Appointment:
     """Return the booked visit, everything it takes held and its letters planned.
 
-    With an enquiry the enquiry becomes booked; a known patient is booked without one. Refuses an enquiry that is not
+    With an enquiry the enquiry becomes booked; a known patient is booked without one. An intake booked from the
+    patient's own page answers the accepted enquiry of theirs that waits here for one. Refuses an enquiry that is not
     accepted and registered, a patient out of care, a second intake unless it is meant, a time off the grid, past, outside
     opening or working hours, a person without the role here, a room that does not fit, and, with the three nearest
     alternatives, whatever is taken.
@@ -304,6 +305,8 @@ def _book(
     if referral is not None:
         referral = Referral.objects.select_for_update(no_key=True).get(pk=referral.pk)
         _guard_referral(referral, patient, location)
+    elif visit_type.code == INTAKE:
+        referral = _waiting_for_an_intake(patient, location)
     _guard_in_care(patient)
     _guard_place(
         location=location, visit_type=visit_type, clinician=people[clinician.pk], room=room, patient=patient,
@@ -354,6 +357,12 @@ def _guard_referral(referral: Referral, patient: Patient, location: Location) ->
         )
     if referral.location_id != location.pk:
         raise NotReadyToBook(_("This enquiry belongs to another location. Book it there."))
+
+
+def _waiting_for_an_intake(patient: Patient, location: Location) -> Referral | None:
+    """Return the accepted enquiry of the patient that has waited here the longest, its row locked, or None."""
+    accepted = Referral.objects.filter(patient=patient, location=location, status=Referral.Status.ACCEPTED)
+    return accepted.select_for_update(no_key=True).order_by("accepted_at", "pk").first()
 
 
 @transaction.atomic

@@ -69,6 +69,21 @@ class TestWorks:
     def test_a_known_patient_needs_no_enquiry(self, cast: Cast) -> None:
         assert book(cast).referral is None
 
+    def test_from_the_patient_s_page_it_answers_their_enquiry(self, cast: Cast, accepted: Referral) -> None:
+        """Or the desk is told to book an intake that is booked, and a second one is a press away."""
+        assert accepted.patient is not None
+        visit = book(cast, accepted.patient)
+        accepted.refresh_from_db()
+        assert (visit.referral, accepted.status) == (accepted, Referral.Status.BOOKED)
+
+    def test_an_enquiry_elsewhere_or_decided_is_left_alone(self, cast: Cast, accepted: Referral) -> None:
+        assert accepted.patient is not None
+        accepted.location = cast.phoenix
+        accepted.save()
+        assert book(cast, accepted.patient).referral is None
+        accepted.refresh_from_db()
+        assert accepted.status == Referral.Status.ACCEPTED
+
     def test_back_to_back(self, cast: Cast) -> None:
         book(cast)
         assert book(cast, cast.pat, starts_at=at("11:15")).room == cast.room
