@@ -19,13 +19,14 @@ class WorkItemQuerySet(models.QuerySet["WorkItem"]):
     def overdue(self, now: datetime) -> "WorkItemQuerySet":
         return self.open().filter(due_at__lt=now)
 
-    def with_pressing(self) -> "WorkItemQuerySet":
-        """Say of each item how it stands in the list before its due time: 0 for words of danger, 1 for all else.
+    def most_pressing_first(self) -> "WorkItemQuerySet":
+        """Words of danger first, then by due time; ``rank`` is 0 for the first and 1 for all else.
 
         What was left undone for a week must not stand above somebody who may be dying.
         """
         danger = When(kind=WorkItem.Kind.CRISIS_WORDS, then=Value(0))
-        return self.annotate(rank=Case(danger, default=Value(1), output_field=IntegerField()))
+        ranked = self.annotate(rank=Case(danger, default=Value(1), output_field=IntegerField()))
+        return ranked.order_by("rank", "due_at", "pk")
 
     def mine(self, user: User, memberships: tuple[Membership, ...]) -> "WorkItemQuerySet":
         """Open items of this person, and unowned ones of the roles they hold at each location."""

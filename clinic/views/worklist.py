@@ -77,12 +77,12 @@ def worklist(request: StaffRequest) -> HttpResponse:
     """Return the open items of this person and of their roles, words of danger first, then by due time."""
     kind, whose = request.GET.get("kind", ""), request.GET.get("whose", "")
     mine = WorkItem.objects.mine(request.user, memberships_of(request.user))
-    items = mine.with_pressing().filter(_after(request.GET.get("after", "")))
+    items = mine.most_pressing_first().filter(_after(request.GET.get("after", "")))
     if kind in WorkItem.Kind.values:
         items = items.filter(kind=kind)
     if whose in {"mine", "roles"}:
         items = items.filter(owner__isnull=whose == "roles")
-    page = list(items.select_related("location").order_by("rank", "due_at", "pk")[: PAGE + 1])
+    page = list(items.select_related("location")[: PAGE + 1])
     more = page[PAGE - 1] if len(page) > PAGE else None
     kept = {key: value for key, value in {"kind": kind, "whose": whose}.items() if value}
     context = {

@@ -325,11 +325,10 @@ def _waiting(request: StaffRequest) -> list[dict[str, Any]]:
     """Return the open work of this person and their roles by kind, the oldest of each, most pressing first."""
     items = list(
         WorkItem.objects.mine(request.user, memberships_of(request.user))
-        .with_pressing()
-        .values("kind", "rank")
+        .values("kind")
         .annotate(count=Count("id"), oldest=Min("created_at"), due=Min("due_at"))
-        .order_by("rank", "due")
     )
+    items.sort(key=lambda item: (item["kind"] != WorkItem.Kind.CRISIS_WORDS, item["due"]))
     remember_bell_count(request.user, sum(item["count"] for item in items))
     url = reverse("clinic:worklist")
     return [
