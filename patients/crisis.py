@@ -18,7 +18,7 @@ _WORDS = re.compile(
     r"|(?:want|wants|wanted|wanting|wish|ready|going|plan|planning|like|rather|trying|need) to (?:just )?(?:die|be dead)"
     r"|(?:want|wish) (?:that )?i (?:was|were) (?:dead|never born|not here)|(?:better|be) off dead|better off without me"
     rf"|{_NOT} (?:really |even )?want(?:s|ed|ing)? to (?:live|be here|be alive|exist|wake up|go on)"
-    r"|(?:can(?:no|')?t|cannot|can not|couldn'?t) (?:go on|do this any ?more|take (?:it|this) any ?more|keep (?:myself )?safe"
+    r"|(?:can(?:no|')?t|cannot|can not|couldn'?t) (?:go on|do this any ?more|take (?:it|this) any ?more|live (?:like this|any ?more)|keep (?:myself )?safe"
     r"|stay safe)"
     r"|(?:no|any|without a) (?:reason|point) (?:to|in|for) (?:live|living|go on|going on)|nothing to live for"
     r"|not worth living|life is not worth|die (?:tonight|today|soon)|(?:goodbye|farewell) (?:note|letter)"

@@ -32,7 +32,7 @@ Kind = WorkItem.Kind
         "thoughts of suicide", "I was suicidal ten years ago", "self-harm", "self harming again", "I took an overdose",
         "everyone would be better off without me", "I can't go on", "I cannot stay safe", "no reason to live",
         "I wish I was dead", "planning to end it all", "cut myself", "quiero morir", "No quiero vivir más",
-        "hacerme daño", "life is not worth living, nothing to live for", "I want to end my life",
+        "I can't live like this", "I cannot live anymore", "hacerme daño", "life is not worth living, nothing to live for", "I want to end my life",
     ],
 )  # fmt: skip
 def test_words_that_are_found(text: str) -> None:
@@ -44,7 +44,7 @@ def test_words_that_are_found(text: str) -> None:
     [
         "", "Hello", "Could I come on Tuesday?", "I want to diet before that", "My dog died", "I live in Denver",
         "I want to live better", "I'd kill for a morning appointment", "Can I take the bus?", "I cut my hair myself",
-        "the end of my lifelong search", "I do not want to wait",
+        "the end of my lifelong search", "I can't live in Denver", "I do not want to wait",
     ],
 )  # fmt: skip
 def test_words_that_are_not(text: str) -> None:
