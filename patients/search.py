@@ -72,8 +72,9 @@ def find(patients: PatientQuerySet, text: str) -> Found:
         # The comparison with "" is what lets the partial index serve.
         return _cut(rows.exclude(email="").filter(email__startswith=text.lower()).order_by("email", "id"))
     digits = re.sub(r"\D", "", text)
-    if re.fullmatch(r"[A-Za-z]{1,4}-\d+", text):
-        return _cut(rows.filter(mrn__startswith=text.upper()).order_by("mrn"))
+    # A number read out on the phone is typed with the hyphen, a space or neither.
+    if number := re.fullmatch(r"([A-Za-z]{1,4})[- ]?(\d+)", text):
+        return _cut(rows.filter(mrn__startswith="-".join(number.groups()).upper()).order_by("mrn"))
     if len(digits) >= 3 and re.fullmatch(r"[\d\s()+./-]+", text):
         return _cut(
             rows.filter(Q(phone__contains=digits) | Q(mrn__startswith=f"SW-{digits}")).order_by("search_key", "id")

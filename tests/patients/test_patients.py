@@ -64,6 +64,8 @@ class TestFind:
             ("+1 720-555-0142", ["Siobhán"]),
             ("LUZ@post", ["Ana-Maria"]),
             ("sw-10077", ["Siobhán"]),
+            ("sw10077", ["Siobhán"]),
+            ("SW 10077", ["Siobhán"]),
             ("10077", ["Siobhán"]),
             ("100%", []),
             ("_", []),
