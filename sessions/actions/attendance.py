@@ -108,7 +108,7 @@ def check_in(*, by: User, appointment: Appointment, now: datetime) -> Appointmen
 
 @transaction.atomic
 def undo_check_in(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
-    """Return the visit, planned again: a slip of the finger. Refuses after ten minutes (domain.md 8.1)."""
+    """Return the visit, planned or confirmed as before: a slip of the finger. Refuses after ten minutes (domain.md 8.1)."""
     visit = Appointment.objects.locked().get(pk=appointment.pk)
     if visit.status != Status.CHECKED_IN:
         raise _refuse_move(visit, _("There is no check-in to take back: %(name)s's visit is “%(state)s”."))
@@ -120,7 +120,8 @@ def undo_check_in(*, by: User, appointment: Appointment, now: datetime) -> Appoi
     return _become(
         by=by,
         visit=visit,
-        status=Status.BOOKED,
+        # Whoever said that they come has still said it.
+        status=Status.CONFIRMED if visit.confirmed_at else Status.BOOKED,
         verb=audit.Verb.APPOINTMENT_CHECK_IN_UNDONE,
         now=now,
         checked_in_at=None,

@@ -94,7 +94,9 @@ class TestUndoCheckIn:
     def test_a_confirmed_visit_stays_known_as_confirmed(self, cast: Cast, visit: Appointment) -> None:
         do(cast, attendance.confirm, visit, seen_version=1)
         do(cast, attendance.check_in, visit)
-        assert do(cast, attendance.undo_check_in, visit).is_still_confirmed
+        done = do(cast, attendance.undo_check_in, visit)
+        assert (done.status, done.confirmed_at) == (S.CONFIRMED, TEN)
+        assert done.is_still_confirmed
 
     def test_too_late(self, cast: Cast, visit: Appointment) -> None:
         do(cast, attendance.check_in, visit)
