@@ -78,6 +78,13 @@ def reword(form: forms.BaseForm) -> None:
 class Form(forms.Form):
     """The form that every form of the house is."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if isinstance(field.widget, forms.Textarea):
+                # A browser cuts what is pasted at this length without a word. The server refuses it and keeps it.
+                field.widget.attrs.pop("maxlength", None)
+
     def full_clean(self) -> None:
         """Check the form as Django does, and say what is wrong in our own words."""
         super().full_clean()

@@ -87,6 +87,17 @@ class TestEnquire:
             assert "My own words." in words
         assert not Referral.objects.filter(family_name="Nilsen").exists()
 
+    def test_a_long_message_is_refused_whole_and_never_cut(self, cast: Cast) -> None:
+        long = "I have more to say. " * 150
+        assert (
+            "maxlength"
+            not in re.search(r"<textarea[^>]*>", Client().get(reverse("patients:enquire")).content.decode())[0]
+        )  # type: ignore[index]  # there is one
+        answer = ask(cast, message=long)
+        assert answer.status_code == 422
+        assert long.strip() in answer.content.decode()
+        assert not Referral.objects.exclude(pk=cast.rosa.pk).exists()
+
     def test_a_flood_is_refused_in_a_sentence(self, cast: Cast) -> None:
         for n in range(3):
             assert ask(cast, message=f"Number {n}").status_code == 302
