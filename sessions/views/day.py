@@ -93,6 +93,8 @@ class Card(NamedTuple):
     marks: list[tuple[str, str]]
     # The one tap that comes next, and the rarer one: where it posts and its words.
     act_url: str
+    # Another act, another id: the focus must not stand on the next act when a second Enter follows the first.
+    act_key: str
     act: str
     other_url: str
     other: str
@@ -314,7 +316,7 @@ def _card(
     url = f"{path}{pk}/"
     card = Card(
         url=url, key=pk.hex[-7:], time=localtime.clock_text(starts_at, tz), name=f"{called} {family}",
-        meta=" · ".join(where), twin=twin, marks=marks, act_url=f"{url}{act[0]}/", act=act[1], other_url=f"{url}{other[0]}/",
+        meta=" · ".join(where), twin=twin, marks=marks, act_url=f"{url}{act[0]}/", act_key=act[0][:1], act=act[1], other_url=f"{url}{other[0]}/",
         other=other[1], more_url=f"{url}{more[0]}/", more=more[1], is_loud=is_loud,
         state=marks.pop(0) if marks and not act[1] and key in {"in_room", "away"} else None,
     )  # fmt: skip

@@ -5,9 +5,17 @@ const SETTLES = 900;
 const SPOT = 24;
 let pressed = { at: -SETTLES, x: -SPOT, y: -SPOT };
 let moved = -SETTLES;
+let row = "";
+
+document.addEventListener("htmx:beforeSwap", () => {
+  row = document.activeElement?.closest("[data-steady] li")?.querySelector("a[id]")?.id ?? "";
+});
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.target.closest("[data-steady]")) moved = performance.now();
+  if (!event.target.closest("[data-steady]")) return;
+  moved = performance.now();
+  // The button that was pressed has gone: stay with the person it was about, and not on what comes next for them.
+  if (document.activeElement === document.body) document.getElementById(row)?.focus({ preventScroll: true });
 });
 
 document.addEventListener(

@@ -36,6 +36,14 @@ def test_one_tap_checks_in_and_another_takes_it_back(cast: Cast, desk: Page) -> 
     expect(desk.locator("#col-arriving + ul li")).to_have_count(1)
 
 
+def test_a_second_enter_does_not_take_the_next_step(cast: Cast, desk: Page) -> None:
+    make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:30", 13), room=cast.room)
+    desk.goto("/today/")
+    desk.get_by_role("button", name="Check in").press("Enter")
+    expect(desk.get_by_role("button", name="Into the room")).to_be_visible()
+    expect(desk.get_by_role("link", name="Pat Moreau")).to_be_focused()
+
+
 def test_a_second_press_on_the_same_spot_does_not_reach_the_neighbour(cast: Cast, desk: Page) -> None:
     make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:30", 13), room=cast.room)
     make.make_appointment(cast.quinn, cast.intake, cast.theo, at("10:30", 13), room=cast.second_room)
