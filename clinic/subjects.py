@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from phonenumber_field.phonenumber import PhoneNumber
+
 from clinic.models import User, WorkItem
 
 
@@ -20,6 +22,7 @@ class Label:
     ``name`` is whom it is about and ``code`` their record number, where they have one; ``about`` is what tells one
     subject of theirs from another, such as a visit's time. ``url`` is the subject's page; ``person_url`` that of the
     person, where it is another and open to the reader. ``patient_id`` is the patient whose name the reader was shown.
+    ``phone`` is where they can be called, where the reader may open their page; it is shown where the work is a call.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Label:
     about: str = ""
     person_url: str = ""
     patient_id: uuid.UUID | None = None
+    phone: PhoneNumber | str = ""
 
 
 # The reader, the ids wanted and the moment; returns the labels of those subjects that the reader may open.

@@ -20,7 +20,9 @@ def _page_of(patient_id: uuid.UUID) -> str:
 def _patients(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
     found = Patient.objects.visible_to(user, Permission.PATIENT_READ, now).filter(pk__in=ids)
     return {
-        patient.pk: Label(name=patient.full_name, code=patient.mrn, url=_page_of(patient.pk), patient_id=patient.pk)
+        patient.pk: Label(
+            patient.full_name, _page_of(patient.pk), code=patient.mrn, patient_id=patient.pk, phone=patient.phone
+        )
         for patient in found
     }
 
@@ -34,9 +36,16 @@ def _referrals(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.
         url = reverse("patients:referral", kwargs={"referral_id": referral.pk})
         patient = referral.patient if referral.patient and referral.patient.home_location_id in here else None
         labels[referral.pk] = (
-            Label(referral.full_name, url)
+            Label(referral.full_name, url, phone=referral.phone)
             if patient is None
-            else Label(patient.full_name, url, code=patient.mrn, person_url=_page_of(patient.pk), patient_id=patient.pk)
+            else Label(
+                patient.full_name,
+                url,
+                code=patient.mrn,
+                person_url=_page_of(patient.pk),
+                patient_id=patient.pk,
+                phone=patient.phone,
+            )
         )
     return labels
 

@@ -31,6 +31,7 @@ def _visits(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUI
             if visit.patient.home_location_id in here
             else "",
             patient_id=visit.patient_id,
+            phone=visit.patient.phone if visit.patient.home_location_id in here else "",
         )
         for visit in found
     }

@@ -22,6 +22,8 @@ from clinic.subjects import Label
 
 PAGE = 50
 RANKS = {"0": 0, "1": 1}
+# What is done by phone: the number stands in the line, so that a queue of calls is not a queue of pages.
+CALLS = frozenset({WorkItem.Kind.CALL_PATIENT, WorkItem.Kind.CRISIS_WORDS})
 
 
 def _rows(request: StaffRequest, items: list[WorkItem]) -> list[dict[str, Any]]:
@@ -42,6 +44,7 @@ def _row(item: WorkItem, label: Label | None, now: datetime) -> dict[str, Any]:
         "code": label.code if label else "",
         "about": label.about if label else "",
         "person_url": label.person_url if label else "",
+        "phone": label.phone if label and item.kind in CALLS else "",
         "is_hidden": label is None,
         # What somebody waits for is closed by answering it.
         "close_url": ""

@@ -16,7 +16,7 @@ from clinic.actions import worklist
 from clinic.models import AuditEvent, Location, OutboundMessage, Role, User, WorkItem, new_id
 from clinic.navigation import bell_count
 from clinic.views.worklist import PAGE
-from patients.models import BreakGlass
+from patients.models import BreakGlass, Patient
 from tests import factories as make
 from tests.cast import Cast, make_cast
 from tests.conftest import SignedIn
@@ -169,6 +169,17 @@ class TestWho:
         assert row["url"] == reverse("sessions:appointment", args=[visit.pk])
         assert row["person_url"] == reverse("patients:patient", args=[cast.pat.pk])
 
+    @pytest.mark.parametrize("kind", [Kind.CALL_PATIENT, Kind.CRISIS_WORDS, Kind.RECALL])
+    def test_a_call_says_the_number(self, cast: Cast, now: datetime, signed_in: SignedIn, kind: str) -> None:
+        quinn = Patient.objects.get(pk=cast.quinn.pk)
+        quinn.phone = "+13035550122"
+        quinn.save(update_fields=["phone"])
+        make_item(cast.ada, cast.denver, now, kind=kind, subject_type="patient", subject_id=quinn.pk)
+        page = signed_in(cast.frida).get(reverse("clinic:worklist")).content.decode()
+        assert ("tel:+13035550122" in page) is (kind != Kind.RECALL)
+        assert ("(303) 555-0122" in page) is (kind != Kind.RECALL)
+        assert "555-0122" not in signed_in(cast.olga).get(reverse("clinic:worklist")).content.decode()
+
     def test_an_enquiry_and_the_patient_it_became(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
         item = make_item(cast.ada, cast.denver, now, subject_id=cast.rosa.pk)
         client = signed_in(cast.frida)
@@ -251,7 +262,7 @@ class TestWho:
         client = signed_in(cast.olga)
         row = about(client, item)
         assert row["is_hidden"]
-        assert [row[name] for name in ("url", "name", "code", "about", "person_url")] == [""] * 5
+        assert [row[name] for name in ("url", "name", "code", "about", "person_url", "phone")] == [""] * 6
         for path in (reverse("clinic:worklist"), reverse("clinic:close_work_item", args=[item.pk])):
             page = client.get(path).content.decode()
             assert "Not open to you" in page
