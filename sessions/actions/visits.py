@@ -350,7 +350,9 @@ def _guard_referral(referral: Referral, patient: Patient, location: Location) ->
             _("%(name)s's intake is booked already. Open their page to see it or to move it.")
             % {"name": referral.given_name}
         )
-    if not referral.can_be_booked or referral.patient_id != patient.pk:
+    if referral.can_be_booked and referral.patient_id != patient.pk:
+        raise NotReadyToBook(_("This enquiry is somebody else's. Open it again and book from there."))
+    if not referral.can_be_booked:
         raise NotReadyToBook(
             _("This enquiry is not ready to book. Accept it and register %(name)s as a patient first.")
             % {"name": referral.given_name}

@@ -145,7 +145,7 @@ class TestRefuses:
 
     def test_somebody_who_left(self, cast: Cast) -> None:
         Membership.objects.filter(user=cast.dana).update(ended_at=make.NOON)
-        self.refused(cast, visits.WrongClinician)
+        assert "does not work as a prescriber in Denver" in self.refused(cast, visits.WrongClinician)
 
     def test_a_room_elsewhere_out_of_use_missing_or_of_another_kind(self, cast: Cast) -> None:
         assert "consulting room in Denver" in self.refused(cast, visits.WrongRoom, room=cast.phoenix_room)
@@ -164,7 +164,8 @@ class TestRefuses:
         assert said.startswith("This enquiry is not ready to book. Accept it and register Rosa")
 
     def test_an_enquiry_of_somebody_else(self, cast: Cast, accepted: Referral) -> None:
-        self.refused(cast, visits.NotReadyToBook, referral=accepted, patient=cast.quinn)
+        said = self.refused(cast, visits.NotReadyToBook, referral=accepted, patient=cast.quinn)
+        assert said == "This enquiry is somebody else's. Open it again and book from there."
 
     def test_an_enquiry_of_another_location(self, cast: Cast, accepted: Referral) -> None:
         said = self.refused(
