@@ -218,7 +218,7 @@ def _sign_in(request: HttpRequest, methods: frozenset[str]) -> HttpResponse:
         )
         return go_to(request, redirect_to_login(request.path if "GET" in methods else "/").url)
     if htmx:
-        return redirect_whole_page(redirect_to_login(request.htmx.current_url_abs_path or "/").url)  # type: ignore[attr-defined]
+        return redirect_whole_page(redirect_to_login(request.htmx.current_url_abs_path or "/").url)  # type: ignore[attr-defined]  # django_htmx
     return redirect_to_login(request.get_full_path())
 
 
