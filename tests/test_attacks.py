@@ -304,6 +304,7 @@ def test_every_answer_is_private(world: World) -> None:
         strangers = [None] if sorted(GETS).index(key) % 10 == 0 else []
         for who in (person(world.cast, LOOKS[key]), *strangers):
             response, _acts = tried(client_of(world, who), "get", path)
+            assert response.status_code != 500, path
             is_private(response, f"{path} {response.status_code}")
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -349,13 +350,13 @@ class TestRegistry:
 
 class TestPermission:
     @staticmethod
-    def held(definition: Definition, **changes: object) -> Permission:
+    def held(definition: Definition, **changes: Any) -> Permission:
         permission = Permission(
             definition.code, definition.version, definition.language, "letter of 3 May, in the office safe",
             {item.id: f"Question {item.number}" for item in definition.items},
             {item.id: tuple(f"Answer {v}" for v in item.values) for item in definition.items},
         )  # fmt: skip
-        return dataclasses.replace(permission, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(permission, **changes)
 
     def test_complete_wording_under_a_permission_is_shown(self) -> None:
         isi = BY_CODE["isi"]

@@ -1,6 +1,7 @@
 """The words of domain.md 6.3 over a course of scores, at their limits; a gap stays a gap."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -44,8 +45,8 @@ def day(number: float) -> datetime:
     return DOSE_1 + timedelta(days=number)
 
 
-def at(number: float, total: int | None, **more: object) -> Reading:
-    return Reading(day(number), total, **more)  # type: ignore[arg-type]
+def at(number: float, total: int | None, **more: Any) -> Reading:
+    return Reading(day(number), total, **more)
 
 
 def start(total: int, definition: Definition = PHQ) -> Baseline:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -60,28 +60,30 @@ K, S, Q, M = ConditionKind, State, StatementKind, MedicineClass
 BLOCK, OVERRIDE, INFO = Severity.BLOCK, Severity.OVERRIDE, Severity.INFO
 _numbers = count()
 
+F = TypeVar("F", bound=Fact)
 
-def new(fact: type[Fact], at: datetime = EARLIER, **values: Any) -> Any:
+
+def new(fact: type[F], at: datetime = EARLIER, **values: Any) -> F:
     """Return a fact with an id of its own."""
     values.setdefault("id", f"{fact.__name__.lower()}-{next(_numbers)}")
     return fact(at=at, **values)
 
 
 def condition(kind: ConditionKind, state: State, **values: Any) -> Condition:
-    return new(Condition, kind=kind, state=state, **values)  # type: ignore[no-any-return]
+    return new(Condition, kind=kind, state=state, **values)
 
 
 def said(kind: StatementKind, value: bool | None, at: datetime = EARLIER, **values: Any) -> Statement:
-    return new(Statement, at=at, kind=kind, value=value, **values)  # type: ignore[no-any-return]
+    return new(Statement, at=at, kind=kind, value=value, **values)
 
 
 def takes(text: str, **values: Any) -> Medication:
-    return new(Medication, text=text, **values)  # type: ignore[no-any-return]
+    return new(Medication, text=text, **values)
 
 
 def reading(systolic: int, diastolic: int, days_ago: int, hour: int = 9) -> BloodPressure:
     at = (NOW - timedelta(days=days_ago)).replace(hour=hour)
-    return new(BloodPressure, at=at, systolic=systolic, diastolic=diastolic)  # type: ignore[no-any-return]
+    return new(BloodPressure, at=at, systolic=systolic, diastolic=diastolic)
 
 
 ABSENT = {kind: condition(kind, S.ABSENT, id=f"no-{kind}") for kind in ConditionKind}
@@ -1048,7 +1050,8 @@ CORRECTS = st.none() | st.sampled_from([f"f{n}" for n in range(8)])
 def built(number: int, at: datetime, raw: dict[str, Any], **more: Any) -> Fact:
     values = dict(raw)
     kind = values.pop("type")
-    return kind(id=f"f{number}", at=at, **values, **more)  # type: ignore[no-any-return]
+    fact: Fact = kind(id=f"f{number}", at=at, **values, **more)
+    return fact
 
 
 @st.composite

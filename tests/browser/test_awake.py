@@ -107,7 +107,7 @@ def test_another_tab_spares_the_warning(form: Page, wait: Pass, context: Browser
 
 
 def test_what_was_typed_too_late_comes_back_into_the_form(form: Page, wait: Pass, cast: Cast, settings: object) -> None:
-    settings.DEMO_MODE = True  # type: ignore[attr-defined]
+    settings.DEMO_MODE = True  # type: ignore[attr-defined]  # pytest-django's own type
     form.get_by_label("Name", exact=False).first.fill("Robin Moreau")
     box = form.locator("main form.form textarea").first
     if box.count():
@@ -127,7 +127,7 @@ def test_what_was_typed_too_late_comes_back_into_the_form(form: Page, wait: Pass
 def test_a_form_that_was_overtaken_meanwhile_overrules_nobody(
     form: Page, wait: Pass, cast: Cast, settings: object
 ) -> None:
-    settings.DEMO_MODE = True  # type: ignore[attr-defined]
+    settings.DEMO_MODE = True  # type: ignore[attr-defined]  # pytest-django's own type
     form.goto(reverse("patients:edit_patient", args=[cast.pat.pk]))
     form.get_by_label("Street").fill("9 Elm Row")
     wait(17 * 60)

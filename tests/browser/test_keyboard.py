@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import datetime
+from typing import Literal
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -133,13 +134,14 @@ def test_the_palette_goes_to_pages_by_arrows(desk: Page) -> None:
     desk.keyboard.type("enquir")
     press(desk, "ArrowDown", "ArrowUp", "Enter")
     desk.wait_for_url(re.compile("/referrals/"))
+    expect(desk.get_by_role("heading", level=1)).to_have_text("Enquiries")
 
 
 @pytest.mark.parametrize("path", ["/today/", "/patients/", "/patients/register/", "/referrals/", "/schedule/"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_focus_is_seen_at_every_stop(desk: Page, path: str, theme: str) -> None:
+def test_the_focus_is_seen_at_every_stop(desk: Page, path: str, theme: Literal["light", "dark"]) -> None:
     """Each stop of the tab key draws something around itself that was not there before."""
-    desk.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # the literals of playwright's stub
+    desk.emulate_media(color_scheme=theme)
     desk.goto(path)
     unseen = []
     for _ in range(45):

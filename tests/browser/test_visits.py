@@ -136,6 +136,7 @@ def test_a_visit_on_the_calendar_opens_its_page(cast: Cast, desk: Page) -> None:
     desk.goto("/schedule/2027-01-13/?view=day&by=room")
     desk.locator(".look").click()
     desk.wait_for_url(f"**/appointments/{visit.pk}/")
+    expect(desk.get_by_role("heading", level=1)).to_have_text("Pat Moreau")
 
 
 def test_without_scripts_all_of_it_works(cast: Cast, opened: object, site: str, enter: Enter) -> None:

@@ -1,6 +1,6 @@
 """The end of the next business day: weekends, closures whole and in part, clock changes, and a place that never opens."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from tests.cast import Cast
 
 def at(place: Location, clock: str, month: int, day: int) -> datetime:
     hour, minute = map(int, clock.split(":"))
-    return localtime.at(datetime(2027, month, day).date(), time(hour, minute), place.tz)  # noqa: DTZ001  # only its day
+    return localtime.at(date(2027, month, day), time(hour, minute), place.tz)
 
 
 def shut(cast: Cast, start: datetime, end: datetime, **fields: Any) -> None:

@@ -15,6 +15,7 @@ def test_first_requests_of_a_process_wait_for_the_answer(monkeypatch: pytest.Mon
 
     def ask() -> bool:
         asked.append(threading.get_ident())
+        # Long enough for the other seven to arrive while the first is still asking.
         time.sleep(0.1)
         return True
 

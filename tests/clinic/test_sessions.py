@@ -39,7 +39,7 @@ def is_in(client: Client) -> bool:
 
 def come_in(user: User, settings: object, **headers: str) -> Client:
     """Sign in through the demo's door, which leaves the same session as every other way in."""
-    settings.DEMO_MODE = True  # type: ignore[attr-defined]
+    settings.DEMO_MODE = True  # type: ignore[attr-defined]  # pytest-django's own type
     client = Client(headers=headers)
     response = client.post(reverse("clinic:continue_as"), {"person": str(user.pk)})
     assert response.status_code == 302

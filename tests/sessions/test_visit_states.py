@@ -151,7 +151,8 @@ class TestMarkNoShow:
     def test_the_minutes_are_the_visit_type_s(self, cast: Cast, visit: Appointment) -> None:
         cast.intake.no_show_after_minutes = 20
         cast.intake.save()
-        refused(attendance.TooEarly, cast, attendance.mark_no_show, visit, now=at("10:19"))
+        said = refused(attendance.TooEarly, cast, attendance.mark_no_show, visit, now=at("10:19"))
+        assert said == "It is too early to say that. Wait until Thu 14 Jan 2027 10:20 MST."
 
     def test_somebody_who_came(self, cast: Cast, visit: Appointment) -> None:
         do(cast, attendance.check_in, visit)
