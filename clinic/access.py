@@ -46,6 +46,9 @@ P = ParamSpec("P")
 class Permission(StrEnum):
     """Everything a member of staff may be allowed to do: ``resource:action``, in alphabetical order."""
 
+    ALERT_ANSWER = "alert:answer"
+    ALERT_READ = "alert:read"
+    ALERT_STATUS = "alert:status"
     APPOINTMENT_BOOK = "appointment:book"
     APPOINTMENT_CHECK_IN = "appointment:check_in"
     APPOINTMENT_CONDUCT = "appointment:conduct"
@@ -55,18 +58,40 @@ class Permission(StrEnum):
     BREAK_GLASS_REVIEW = "break_glass:review"
     CARE_TEAM_MANAGE = "care_team:manage"
     CHART_READ = "chart:read"
+    CLEARANCE_DECIDE = "clearance:decide"
+    CLEARANCE_READ = "clearance:read"
+    CLEARANCE_STATUS = "clearance:status"
+    CONSENT_READ = "consent:read"
+    CONSENT_STATUS = "consent:status"
+    CONSENT_TAKE = "consent:take"
+    CONSENT_TEXT_MANAGE = "consent_text:manage"
+    CONSENT_WITHDRAW = "consent:withdraw"
     DEVICE_MANAGE = "device:manage"
+    HEALTH_READ = "health:read"
+    HEALTH_WRITE = "health:write"
     HOURS_MANAGE = "hours:manage"
+    INSTRUMENT_MANAGE = "instrument:manage"
+    KIOSK_HAND_OUT = "kiosk:hand_out"
     MESSAGE_READ = "message:read"
     MESSAGE_SETTLE = "message:settle"
+    PACKET_INVITE = "packet:invite"
+    PACKET_STATUS = "packet:status"
     PATIENT_CORRECT_DEATH = "patient:correct_death"
     PATIENT_READ = "patient:read"
     PATIENT_WRITE = "patient:write"
     PEOPLE_MANAGE = "people:manage"
     PLACES_MANAGE = "places:manage"
+    POLICY_APPROVE = "policy:approve"
+    POLICY_DRAFT = "policy:draft"
     POLICY_READ = "policy:read"
+    QUESTIONNAIRE_ASK = "questionnaire:ask"
+    QUESTIONNAIRE_ENTER = "questionnaire:enter"
+    QUESTIONNAIRE_READ = "questionnaire:read"
+    QUESTIONNAIRE_STATUS = "questionnaire:status"
     REFERRAL_MANAGE = "referral:manage"
     REFERRAL_READ = "referral:read"
+    ROTA_MANAGE = "rota:manage"
+    ROTA_READ = "rota:read"
     STAFF = "staff:be"
     WORK_ITEM_CLOSE = "work_item:close"
 
@@ -78,72 +103,175 @@ _EVERYBODY = frozenset(
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.FRONT_DESK: _EVERYBODY
     | {
+        Permission.ALERT_STATUS,
         Permission.APPOINTMENT_BOOK,
         Permission.APPOINTMENT_CHECK_IN,
         Permission.APPOINTMENT_CONDUCT,
+        Permission.CLEARANCE_STATUS,
+        Permission.CONSENT_STATUS,
+        Permission.CONSENT_WITHDRAW,
+        Permission.KIOSK_HAND_OUT,
         Permission.MESSAGE_READ,
         Permission.MESSAGE_SETTLE,
+        Permission.PACKET_INVITE,
+        Permission.PACKET_STATUS,
         Permission.PATIENT_WRITE,
+        Permission.QUESTIONNAIRE_STATUS,
         Permission.REFERRAL_MANAGE,
         Permission.REFERRAL_READ,
+        Permission.ROTA_READ,
     },
     Role.MONITOR: _EVERYBODY
     | {
+        Permission.ALERT_STATUS,
         Permission.APPOINTMENT_CHECK_IN,
         Permission.APPOINTMENT_CONDUCT,
         Permission.BREAK_GLASS,
         Permission.CHART_READ,
+        Permission.CLEARANCE_STATUS,
+        Permission.CONSENT_STATUS,
+        Permission.KIOSK_HAND_OUT,
+        Permission.PACKET_STATUS,
+        Permission.QUESTIONNAIRE_STATUS,
+        Permission.ROTA_READ,
     },
     Role.NURSE: _EVERYBODY
     | {
+        Permission.ALERT_ANSWER,
+        Permission.ALERT_READ,
+        Permission.ALERT_STATUS,
         Permission.APPOINTMENT_BOOK,
         Permission.APPOINTMENT_CHECK_IN,
         Permission.APPOINTMENT_CONDUCT,
         Permission.BREAK_GLASS,
         Permission.CHART_READ,
+        Permission.CLEARANCE_READ,
+        Permission.CLEARANCE_STATUS,
+        Permission.CONSENT_READ,
+        Permission.CONSENT_STATUS,
+        Permission.CONSENT_TAKE,
+        Permission.CONSENT_WITHDRAW,
+        Permission.HEALTH_READ,
+        Permission.HEALTH_WRITE,
+        Permission.KIOSK_HAND_OUT,
         Permission.MESSAGE_READ,
+        Permission.PACKET_INVITE,
+        Permission.PACKET_STATUS,
         Permission.POLICY_READ,
+        Permission.QUESTIONNAIRE_ASK,
+        Permission.QUESTIONNAIRE_ENTER,
+        Permission.QUESTIONNAIRE_READ,
+        Permission.QUESTIONNAIRE_STATUS,
+        Permission.ROTA_READ,
     },
     Role.THERAPIST: _EVERYBODY
     | {
+        Permission.ALERT_ANSWER,
+        Permission.ALERT_READ,
+        Permission.ALERT_STATUS,
         Permission.APPOINTMENT_BOOK,
         Permission.APPOINTMENT_CONDUCT,
         Permission.BREAK_GLASS,
         Permission.CARE_TEAM_MANAGE,
         Permission.CHART_READ,
+        Permission.CLEARANCE_READ,
+        Permission.CLEARANCE_STATUS,
+        Permission.CONSENT_READ,
+        Permission.CONSENT_STATUS,
+        Permission.CONSENT_TAKE,
+        Permission.CONSENT_WITHDRAW,
+        Permission.HEALTH_READ,
+        Permission.HEALTH_WRITE,
+        Permission.KIOSK_HAND_OUT,
         Permission.MESSAGE_READ,
+        Permission.PACKET_INVITE,
+        Permission.PACKET_STATUS,
         Permission.POLICY_READ,
+        Permission.QUESTIONNAIRE_ASK,
+        Permission.QUESTIONNAIRE_ENTER,
+        Permission.QUESTIONNAIRE_READ,
+        Permission.QUESTIONNAIRE_STATUS,
+        Permission.ROTA_READ,
     },
     Role.PRESCRIBER: _EVERYBODY
     | {
+        Permission.ALERT_ANSWER,
+        Permission.ALERT_READ,
+        Permission.ALERT_STATUS,
         Permission.APPOINTMENT_BOOK,
         Permission.APPOINTMENT_CONDUCT,
         Permission.BREAK_GLASS,
         Permission.CARE_TEAM_MANAGE,
         Permission.CHART_READ,
+        Permission.CLEARANCE_DECIDE,
+        Permission.CLEARANCE_READ,
+        Permission.CLEARANCE_STATUS,
+        Permission.CONSENT_READ,
+        Permission.CONSENT_STATUS,
+        Permission.CONSENT_TAKE,
+        Permission.CONSENT_TEXT_MANAGE,
+        Permission.CONSENT_WITHDRAW,
+        Permission.HEALTH_READ,
+        Permission.HEALTH_WRITE,
+        Permission.INSTRUMENT_MANAGE,
+        Permission.KIOSK_HAND_OUT,
         Permission.MESSAGE_READ,
+        Permission.PACKET_INVITE,
+        Permission.PACKET_STATUS,
+        Permission.POLICY_APPROVE,
+        Permission.POLICY_DRAFT,
         Permission.POLICY_READ,
+        Permission.QUESTIONNAIRE_ASK,
+        Permission.QUESTIONNAIRE_ENTER,
+        Permission.QUESTIONNAIRE_READ,
+        Permission.QUESTIONNAIRE_STATUS,
         Permission.REFERRAL_READ,
+        Permission.ROTA_READ,
     },
     Role.MANAGER: _EVERYBODY
     | {
         Permission.CARE_TEAM_MANAGE,
+        Permission.CLEARANCE_STATUS,
+        Permission.CONSENT_TEXT_MANAGE,
         Permission.DEVICE_MANAGE,
         Permission.HOURS_MANAGE,
+        Permission.INSTRUMENT_MANAGE,
         Permission.MESSAGE_READ,
         Permission.MESSAGE_SETTLE,
         Permission.PATIENT_CORRECT_DEATH,
         Permission.PEOPLE_MANAGE,
         Permission.PLACES_MANAGE,
+        Permission.POLICY_DRAFT,
         Permission.POLICY_READ,
         Permission.REFERRAL_READ,
+        Permission.ROTA_MANAGE,
+        Permission.ROTA_READ,
     },
     Role.PRIVACY_OFFICER: _EVERYBODY
-    | {Permission.AUDIT_READ, Permission.BREAK_GLASS, Permission.BREAK_GLASS_REVIEW, Permission.CHART_READ},
+    | {
+        Permission.AUDIT_READ,
+        Permission.BREAK_GLASS,
+        Permission.BREAK_GLASS_REVIEW,
+        Permission.CHART_READ,
+        Permission.CLEARANCE_STATUS,
+    },
 }
 
 # Held at the location *and* through a care team or an emergency grant.
-CARE_TEAM_PERMISSIONS = frozenset({Permission.CHART_READ})
+CARE_TEAM_PERMISSIONS = frozenset(
+    {
+        Permission.CHART_READ,
+        Permission.CLEARANCE_DECIDE,
+        Permission.CLEARANCE_READ,
+        Permission.CONSENT_READ,
+        Permission.CONSENT_TAKE,
+        Permission.HEALTH_READ,
+        Permission.HEALTH_WRITE,
+        Permission.QUESTIONNAIRE_ASK,
+        Permission.QUESTIONNAIRE_ENTER,
+        Permission.QUESTIONNAIRE_READ,
+    }
+)
 
 
 def memberships_of(user: User) -> tuple[Membership, ...]:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg2 import sql
 
-# Insert and read only. History tables (pghistory) are added by their name.
+# Insert and read only. History tables (pghistory) are added by their name, other tables by their models' ``is_append_only``.
 APPEND_ONLY = ("clinic_auditevent", "clinic_auditseal")
 # Read only: what a migration put there.
 READ_ONLY = ("django_migrations",)
@@ -17,8 +17,9 @@ READ_ONLY = ("django_migrations",)
 
 def append_only_tables() -> list[str]:
     """Return every table whose rows may be added and never changed."""
-    events = [model._meta.db_table for model in apps.get_models() if hasattr(model, "pgh_tracked_model")]
-    return sorted({*APPEND_ONLY, *events})
+    history = [model._meta.db_table for model in apps.get_models() if hasattr(model, "pgh_tracked_model")]
+    facts = [model._meta.db_table for model in apps.get_models() if getattr(model, "is_append_only", False)]
+    return sorted({*APPEND_ONLY, *history, *facts})
 
 
 def grant(connection: BaseDatabaseWrapper) -> None:

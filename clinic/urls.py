@@ -117,6 +117,7 @@ account_urls: list[URLPattern] = [
 urlpatterns = [
     path("", include((clinic_urls, "clinic"))),
     path("", include("patients.urls")),
+    path("", include("assessments.urls")),
     path("", include("sessions.urls")),
     path("account/", include(account_urls)),
 ]

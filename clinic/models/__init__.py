@@ -4,10 +4,13 @@ from .audit import AuditEvent, AuditSeal, Outcome
 from .devices import EnrolledDevice
 from .hours import Closure, OpeningHours, TimeOff, Weekday, WorkingHours
 from .outbox import Category, Channel, OutboundMessage, Suppression
+from .pages import Page, PageCall
 from .people import CLINICIANS, Licence, Membership, Role, StaffInvitation, User
 from .places import Device, Location, Room
 from .policy import PolicyVersion
 from .record import Record, new_id
+from .rota import OnCall
+from .signatures import Signature
 from .worklist import WorkItem
 
 __all__ = [
@@ -22,13 +25,17 @@ __all__ = [
     "Licence",
     "Location",
     "Membership",
+    "OnCall",
     "OpeningHours",
     "OutboundMessage",
     "Outcome",
+    "Page",
+    "PageCall",
     "PolicyVersion",
     "Record",
     "Role",
     "Room",
+    "Signature",
     "StaffInvitation",
     "Suppression",
     "TimeOff",

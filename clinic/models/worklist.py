@@ -48,6 +48,7 @@ class WorkItem(Record):
 
     class Kind(models.TextChoices):
         CRISIS_WORDS = "crisis_words", _("Read now: words that may mean danger")
+        RISK_ALERT = "risk_alert", _("Clinician contact required")
         REFERRAL = "referral", _("New enquiry")
         INTAKE_TO_BOOK = "intake_to_book", _("Book the intake")
         MESSAGE_UNKNOWN = "message_unknown", _("Letter: outcome unknown")
@@ -60,6 +61,15 @@ class WorkItem(Record):
         BREAK_GLASS_NOTICE = "break_glass_notice", _("Your patient's chart was opened in an emergency")
         RECALL = "recall", _("A visit that cannot take place as booked")
         UNSETTLED_VISIT = "unsettled_visit", _("Say what became of a visit")
+        CLEARANCE_REVIEW = "clearance_review", _("Review for clearance")
+        FLAG_TO_DECIDE = "flag_to_decide", _("A new fact to decide about")
+        PACKET_RAN_OUT = "packet_ran_out", _("Intake packet ran out")
+        UNANSWERED = "unanswered", _("Questionnaire not answered")
+        CONSENT_WITHDRAWN = "consent_withdrawn", _("Consent withdrawn: call the patient")
+        CAPACITY_CONCERN = "capacity_concern", _("Can they consent? Look before they sign")
+        PAGE_FAILED = "page_failed", _("A page could not be delivered")
+        SCORING_FAILED = "scoring_failed", _("A questionnaire could not be scored")
+        POLICY_DRAFT = "policy_draft", _("Limits to approve")
 
     class Outcome(models.TextChoices):
         DONE = "done", _("done")

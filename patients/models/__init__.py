@@ -1,6 +1,7 @@
 """The things of this floor."""
 
 from .careteams import BREAK_GLASS_LASTS, BreakGlass, CareTeamMember
+from .consents import Consent, ConsentKind, ConsentText, ConsentWithdrawal, Route
 from .contacts import AddressChange, Contact
 from .patients import LANGUAGES, LIFE_MOVES, LifeState, Patient, PortalInvitation, PortalSuspension
 from .preferences import ASKED_CATEGORIES, ContactPreference
@@ -14,6 +15,10 @@ __all__ = [
     "AddressChange",
     "BreakGlass",
     "CareTeamMember",
+    "Consent",
+    "ConsentKind",
+    "ConsentText",
+    "ConsentWithdrawal",
     "Contact",
     "ContactPreference",
     "LifeState",
@@ -21,4 +26,5 @@ __all__ = [
     "PortalInvitation",
     "PortalSuspension",
     "Referral",
+    "Route",
 ]
