@@ -3,11 +3,19 @@
 What an instrument is, and how it is scored, is in the files of ``assessments/instruments`` (docs/decisions/0020).
 """
 
+from datetime import date
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Record, User
+
+
+class InstrumentWordingQuerySet(models.QuerySet["InstrumentWording"]):
+    def on_file(self) -> "InstrumentWordingQuerySet":
+        """Return the wordings that nobody withdrew; some may have run out (``has_ended``)."""
+        return self.filter(withdrawn_at=None)
 
 
 class InstrumentWording(Record):
@@ -27,6 +35,8 @@ class InstrumentWording(Record):
     withdrawn_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
+    objects = InstrumentWordingQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -42,6 +52,10 @@ class InstrumentWording(Record):
     def __str__(self) -> str:
         return f"{self.code}.{self.version}.{self.language}"
 
+    def has_ended(self, today: date) -> bool:
+        """Return whether the permission's last day is over."""
+        return self.ends_on is not None and self.ends_on < today
+
 
 class CareEventKind(models.TextChoices):
     """What may set off a question. Doses and courses are fed by the floor above."""
@@ -50,6 +64,11 @@ class CareEventKind(models.TextChoices):
     DOSE_PLANNED = "dose_planned", _("dose planned")
     DOSE_GIVEN = "dose_given", _("dose given")
     COURSE_ENDED = "course_ended", _("end of the course")
+
+
+class AskingRuleQuerySet(models.QuerySet["AskingRule"]):
+    def live(self) -> "AskingRuleQuerySet":
+        return self.filter(ended_at=None)
 
 
 class AskingRule(Record):
@@ -71,6 +90,8 @@ class AskingRule(Record):
     ended_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
+    objects = AskingRuleQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -78,6 +99,10 @@ class AskingRule(Record):
             ),
             models.CheckConstraint(
                 condition=Q(open_for_hours__gte=models.F("due_within_hours")), name="asking_rule_open_until_due"
+            ),
+            models.CheckConstraint(
+                condition=Q(every_days=None) | Q(every_days__gte=1, open_for_hours__lte=models.F("every_days") * 24),
+                name="asking_rule_one_repetition_at_a_time",
             ),
             models.CheckConstraint(
                 condition=Q(ended_at=None, ended_by=None) | Q(ended_at__isnull=False, ended_by__isnull=False),

@@ -86,6 +86,12 @@ class AssessmentRequest(Record):
     expires_at = models.DateTimeField()
     status = models.CharField(_("state"), max_length=12, choices=Status, default=Status.OPEN)
     settled_at = models.DateTimeField(null=True, blank=True)
+    # Why it is no longer asked, in the words of whoever took it back.
+    settled_reason = models.CharField(_("why it is no longer asked"), max_length=200, blank=True)
+    # When the patient is written to next, or the team is asked to call; None: not any more, or by somebody else (a packet).
+    remind_at = models.DateTimeField(null=True, blank=True)
+    # How many of those steps have been taken: the first letter, the nudges, the call.
+    reminders = models.PositiveSmallIntegerField(default=0)
     # What has been answered so far: {item id: value}, kept at every change, never read as an answer before it is handed in.
     draft = models.JSONField(default=dict)
     # The item the person was at, and a number that each kept change raises.
@@ -120,6 +126,11 @@ class AssessmentRequest(Record):
             # Serves beat: what has run out.
             models.Index(
                 fields=["expires_at"], condition=Q(status__in=["open", "in_progress"]), name="request_open_by_expiry"
+            ),
+            # Serves beat: whom to remind.
+            models.Index(
+                fields=["remind_at"], condition=Q(status__in=["open", "in_progress"], remind_at__isnull=False),
+                name="request_open_by_reminder",
             ),
             # Serves the list of open requests: by due time, keyset.
             models.Index(
