@@ -4,8 +4,8 @@ The numbers are in ``PolicyVersion.values`` and asked for by ``clinic/policy.py`
 words is shown by its path, so that nothing in force is ever hidden; a test holds this table against the first limits.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.functional import Promise
@@ -17,12 +17,13 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Words:
-    """``shows`` takes the value, or its items when it is a list: "{0} to {1} per minute"."""
+    """``shows`` takes the value, or its items when it is a list: "{0} to {1} per minute". ``names`` are words for codes."""
 
     path: Path
     label: str | Promise
     shows: str | Promise
     source: str | Promise
+    names: Mapping[str, str | Promise] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,16 @@ class Section:
     limits: tuple[Words, ...]
 
 
-_MINUTES, _HOURS, _DAYS, _MMHG, _MG = (
-    lazy("{0} minutes"), lazy("{0} hours"), lazy("{0} days"), "{0}/{1} mmHg", "{0} mg",
+_MINUTES, _HOURS, _DAYS, _WEEKS, _MONTHS, _YEARS, _MMHG, _MG = (
+    lazy("{0} minutes"), lazy("{0} hours"), lazy("{0} days"), lazy("{0} weeks"), lazy("{0} months"), lazy("{0} years"),
+    "{0}/{1} mmHg", "{0} mg",
 )  # fmt: skip
+
+_SEVERITIES = {"block": lazy("no dose while it lasts"), "override": lazy("a prescriber decides, with a reason")}
+_INDICATIONS = {
+    "trd": lazy("treatment-resistant depression"), "gad": lazy("generalised anxiety disorder"), "ptsd": lazy("PTSD"),
+    "ocd": lazy("OCD"), "rumination": lazy("chronic rumination"),
+}  # fmt: skip
 
 SECTIONS: tuple[Section, ...] = (
     Section(lazy("The dosing session"), (
@@ -86,6 +94,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(lazy("Before a session"), (
         Words(("consent_valid_days",), lazy("A signed consent is valid for"), _DAYS, "domain 3.3"),
         Words(("clearance", "valid_days"), lazy("A clearance is valid for"), _DAYS, "domain 1.6"),
+        Words(("clearance", "after_dose_days"), lazy("A clearance outlasts the last dose by"), _DAYS, "domain 1.6"),
         Words(("clearance", "max_days"), lazy("A clearance is extended to at most"), _DAYS, "domain 1.6"),
         Words(("weight_max_age_days",), lazy("The weight is no older than"), _DAYS, "domain 3.3"),
         Words(("fasting_h", "sl_oral_food"), lazy("No food before a sublingual or swallowed dose"), _HOURS, "domain 3.3"),
@@ -93,11 +102,62 @@ SECTIONS: tuple[Section, ...] = (
         Words(("fasting_h", "in_esk_food"), lazy("No food before intranasal esketamine"), _HOURS, lazy("domain 3.3; esketamine label")),
         Words(("fasting_h", "in_esk_fluid_min"), lazy("No fluids before intranasal esketamine"), _MINUTES, lazy("domain 3.3; esketamine label")),
     )),
+    Section(lazy("Intake and questionnaires"), (
+        Words(("packet", "valid_days"), lazy("An intake packet can be filled in for"), _DAYS, "domain 8.3"),
+        Words(("questionnaire", "link_hours"), lazy("The link to a questionnaire opens for"), _HOURS, "domain 7"),
+        Words(("questionnaire", "link_checks"), lazy("Tries at the second question behind a link: at most"), "{0}", "domain 9.1"),
+        Words(("questionnaire", "nudge_h"), lazy("An open questionnaire is recalled after"), _HOURS, "domain 7"),
+        Words(("kiosk", "code_min"), lazy("A code for the kiosk opens it for"), _MINUTES, "domain 9.1"),
+        Words(("kiosk", "code_checks"), lazy("Wrong codes at one kiosk: at most"), "{0}", "domain 9.1"),
+    )),
+    Section(lazy("Who may be treated"), (
+        Words(("screening", "adult_years"), lazy("Age: at least"), _YEARS, "domain 1.2"),
+        Words(("screening", "older_years"), lazy("Lower start and more readings from the age of"), _YEARS, "domain 1.3, AGE-65"),
+        Words(("screening", "indications"), lazy("Treated for"), "{0}", "domain 1.2", _INDICATIONS),
+        Words(("screening", "adequate_trials"), lazy("Adequate earlier treatments without success: at least"), "{0}", "domain 1.2"),
+        Words(("screening", "symptom_floor", "phq9"), lazy("Depression severe enough from a PHQ-9 of"), "{0}", "domain 1.2"),
+        Words(("screening", "symptom_floor", "gad7"), lazy("or anxiety severe enough from a GAD-7 of"), "{0}", "domain 1.2"),
+        Words(("screening", "telemedicine_until"), lazy("A first prescription without having met in person: last day"), "{0}", lazy("domain 1.2; the federal flexibility")),
+        Words(("screening", "override_days"), lazy("A decision to go ahead despite a flag is asked again after"), _DAYS, "domain 1.3"),
+    )),
+    Section(lazy("What speaks against a dose"), (
+        Words(("screening", "bp", "high"), lazy("Uncontrolled blood pressure from"), _MMHG, "domain 1.3, CV-HTN-UNC"),
+        Words(("screening", "bp", "high_readings"), lazy("Uncontrolled when so many readings are that high"), "{0}", "domain 1.3, CV-HTN-UNC"),
+        Words(("screening", "bp", "readings"), lazy("out of so many in a row"), "{0}", "domain 1.3, CV-HTN-UNC"),
+        Words(("screening", "bp", "days"), lazy("taken on at least"), _DAYS, "domain 1.3, CV-HTN-UNC"),
+        Words(("screening", "event", "block_weeks"), lazy("Heart attack, stroke or the like: no dose for"), _WEEKS, "domain 1.3, CV-EVENT"),
+        Words(("screening", "event", "override_months"), lazy("Heart attack, stroke or the like: a prescriber decides for"), _MONTHS, "domain 1.3, CV-EVENT"),
+        Words(("screening", "attempt_months"), lazy("Suicide attempt: no dose for"), _MONTHS, "domain 1.3, PSY-SUI"),
+        Words(("screening", "ketamine_use_months"), lazy("Misuse of ketamine or PCP: no dose for"), _MONTHS, "domain 1.3, SUB-KET"),
+        Words(("screening", "dast10_override"), lazy("Drug use: a prescriber decides from a DAST-10 of"), "{0}", "domain 1.3, SUB-SUD"),
+        Words(("screening", "audit_c_override"), lazy("Drinking: a prescriber decides from an AUDIT-C of"), "{0}", "domain 2.2, SUB-SUD"),
+        Words(("screening", "substance_screen_months"), lazy("Screens of drinking and drug use count for"), _MONTHS, "domain 2.2"),
+        Words(("screening", "pregnancy_test_hours"), lazy("A pregnancy test counts for"), _HOURS, "domain 1.3, REP-UNK"),
+        Words(("screening", "liver", "block_times_uln"), lazy("Liver tests: no dose above"), lazy("{0} times the upper limit of normal"), "domain 1.3, HEP-SEV"),
+        Words(("screening", "liver", "override_times_uln"), lazy("Liver tests: a prescriber decides above"), lazy("{0} times the upper limit of normal"), "domain 1.3, HEP-MOD"),
+        Words(("screening", "liver", "max_age_months"), lazy("Liver tests count for"), _MONTHS, "domain 1.5"),
+        Words(("screening", "breastfeeding"), lazy("Breastfeeding"), "{0}", "domain 1.3, REP-LACT", _SEVERITIES),
+        Words(("screening", "dissociative"), lazy("Primary dissociative disorder"), "{0}", "domain 1.3, PSY-DISS", _SEVERITIES),
+    )),
+    Section(lazy("Medicines before a dose"), (
+        Words(("screening", "benzodiazepine_review_lorazepam_mg"), lazy("Benzodiazepines: a prescriber reviews above a daily"), lazy("{0} mg of lorazepam or its like"), "domain 1.4"),
+        Words(("screening", "hours_since_taken", "benzodiazepine"), lazy("Benzodiazepines are held, if that is safe, for"), _HOURS, "domain 1.4"),
+        Words(("screening", "hours_since_taken", "benzodiazepine_ideal"), lazy("Benzodiazepines are best held for"), _HOURS, "domain 1.4"),
+        Words(("screening", "hours_since_taken", "sedative_hypnotic"), lazy("Sleeping tablets: a prescriber decides within"), _HOURS, "domain 1.4"),
+        Words(("screening", "hours_since_taken", "opioid_sedated"), lazy("Opioids: no dose if sedated and taken within"), _HOURS, "domain 1.4"),
+        Words(("screening", "hours_since_taken", "alcohol_thc"), lazy("Alcohol and cannabis are left off for"), _HOURS, "domain 1.4"),
+        Words(("screening", "maoi_bp_every_min"), lazy("With an MAOI, blood pressure in the first hour every"), _MINUTES, "domain 1.4"),
+        Words(("screening", "nasal_spray_min"), lazy("Other nasal sprays before an intranasal dose: at least"), _MINUTES, "domain 1.4"),
+    )),
     Section(lazy("Risk to life"), (
         Words(("risk", "red_ack_min"), lazy("A red alert is acknowledged within"), _MINUTES, "domain 6.5"),
         Words(("risk", "red_contact_min"), lazy("A red alert: the patient is reached within"), _MINUTES, "domain 6.5"),
         Words(("risk", "orange_hours"), lazy("An orange alert is dealt with within"), _HOURS, "domain 6.5"),
         Words(("risk", "orange_after_hours_min"), lazy("An orange alert after hours is dealt with within"), _MINUTES, "domain 6.5"),
+        Words(("risk", "yellow_by"), lazy("A yellow alert after hours is dealt with on the next business day by"), "{0}", "domain 6.5"),
+        Words(("risk", "page_again_min"), lazy("Nobody answers a page: the next one is paged after"), _MINUTES, "domain 6.5"),
+        Words(("risk", "red_attempts"), lazy("A red alert: the patient is tried"), lazy("{0} times before the emergency contact is called"), "domain 6.5"),
+        Words(("risk", "welfare_check_min"), lazy("A red alert: a welfare check is decided on within"), _MINUTES, "domain 6.5"),
     )),
     Section(lazy("Letters"), (
         Words(("reminders", "offsets_h"), lazy("Reminders before a visit"), lazy("{0} hours before"), "domain 7"),
@@ -144,7 +204,7 @@ def shown(path: Path, value: Any) -> str:
     if words is None:
         return str(value)
     shows = str(words.shows)
-    items = value if isinstance(value, list) else [value]
+    items = [words.names.get(str(item), item) for item in (value if isinstance(value, list) else [value])]
     if len(items) == shows.count("{"):
         return shows.format(*items)
     if not items:

@@ -66,11 +66,13 @@ def make_member(user: User, location: Location, role: Role, **flags: Any) -> Mem
     )
 
 
-def make_policy(by: User, values: dict[str, Any] | None = None, number: int = 1) -> PolicyVersion:
+def make_policy(
+    by: User, values: dict[str, Any] | None = None, number: int = 1, effective_at: datetime | None = None
+) -> PolicyVersion:
     at = NOON - timedelta(days=3650)
     return PolicyVersion.objects.create(
         number=number, values=values or policy.FIRST_LIMITS, note="First version", drafted_by=by, drafted_at=at,
-        approved_by=by, approved_at=at, effective_at=at,
+        approved_by=by, approved_at=at, effective_at=effective_at or at,
     )  # fmt: skip
 
 

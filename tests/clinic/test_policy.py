@@ -7,7 +7,6 @@ import pytest
 from django.urls import reverse
 
 from clinic import policy
-from clinic.models import PolicyVersion
 from clinic.policy_words import BY_PATH, leaves, shown
 from tests import factories as make
 from tests.cast import Cast
@@ -56,8 +55,7 @@ def test_a_limit_without_words_is_never_hidden(cast: Cast, signed_in: SignedIn, 
 def test_the_history_says_what_changed(cast: Cast, signed_in: SignedIn, now: datetime) -> None:
     values = copy.deepcopy(policy.FIRST_LIMITS)
     values["bp"]["pre_red"] = [155, 95]
-    version = make.make_policy(cast.dana, values, number=2)
-    PolicyVersion.objects.filter(pk=version.pk).update(effective_at=make.NOON + timedelta(days=1))
+    make.make_policy(cast.dana, values, number=2, effective_at=make.NOON + timedelta(days=1))
     page = signed_in(cast.ada).get(reverse("clinic:policy"))
     newest, oldest = page.context["versions"]
     assert (newest["state"], oldest["state"]) == ("Approved, not in force yet", "In force")
