@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg2.extras import DateTimeTZRange
 
+from assessments.models import Clearance, ScreeningFlag
 from clinic import policy
 from clinic.models import (
     Location,
@@ -17,6 +18,7 @@ from clinic.models import (
     PolicyVersion,
     Role,
     Room,
+    Signature,
     User,
     WorkingHours,
 )
@@ -205,3 +207,43 @@ def make_appointment(
         for kind, resource, end in held
     )
     return appointment
+
+
+def make_flag(patient: Patient, code: str = "MED-BENZO", severity: str = "override", **fields: Any) -> ScreeningFlag:
+    """A flag as rescreening leaves it. Without a ``trigger`` it is a question."""
+    trigger = fields.get("trigger", f"medication:{next(_numbers)}")
+    defaults: dict[str, Any] = {
+        "key": f"{code} found {trigger}",
+        "rule_version": 1,
+        "rule_set_version": "1",
+        "medicines_version": "1",
+        "policy": PolicyVersion.objects.first(),
+        "finding": ScreeningFlag.Finding.FOUND,
+        "binds": "clearance",
+        "trigger": trigger,
+        "data": {},
+        "raised_at": NOON - timedelta(days=1),
+    }
+    return ScreeningFlag.objects.create(patient=patient, code=code, severity=severity, **{**defaults, **fields})
+
+
+def make_clearance(patient: Patient, status: str = "clinician_review", **fields: Any) -> Clearance:
+    """A clearance in some state. A cleared one names a route, mg, sessions, an end, and a prescriber (``by``) who signed it."""
+    by: User = fields.pop("by", None) or User.objects.staff().order_by("email")[0]
+    at = NOON - timedelta(days=2)
+    defaults: dict[str, Any] = {"since": at, "opened_at": at, "opened_by": by}
+    if status in (*Clearance.CLEARED, Clearance.Status.SUSPENDED):
+        signature = Signature.objects.create(
+            signer=by, role=Role.PRESCRIBER, location=patient.home_location, purpose=Signature.Purpose.CLEARANCE,
+            subject_type="clearance", subject_id=patient.pk, method=Signature.Method.PASSWORD_AND_FACTOR,
+            content_hash=f"{next(_numbers):064x}", signed_at=at,
+        )  # fmt: skip
+        defaults |= {
+            "route": "sl", "max_mg": 200, "max_sessions": 6, "expires_on": (NOON + timedelta(days=60)).date(),
+            "decided_by": by, "decided_at": at, "signature": signature,
+        }  # fmt: skip
+    if status == Clearance.Status.CLEARED_WITH_CONDITIONS:
+        defaults["conditions"] = "Blood pressure before every dose."
+    if status == Clearance.Status.DEFERRED:
+        defaults["expires_on"] = (NOON + timedelta(days=30)).date()
+    return Clearance.objects.create(patient=patient, status=status, **{**defaults, **fields})

@@ -1,11 +1,13 @@
 """Screening flags as they stand, and the decision whether a person may be treated: domain.md 1.3 to 1.6."""
 
 from datetime import date, datetime
+from decimal import Decimal
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from assessments import flagdata, screening
 from clinic.access import Permission
 from clinic.models import PolicyVersion, Record, Signature, User
 from patients.models import Patient
@@ -14,8 +16,8 @@ from patients.models.consents import Route
 
 class ScreeningFlagQuerySet(models.QuerySet["ScreeningFlag"]):
     def live(self) -> "ScreeningFlagQuerySet":
-        """Return the flags whose facts still stand: open, or decided."""
-        return self.filter(status__in=["open", "overridden"])
+        """Return the flags whose facts still stand: open, decided or seen."""
+        return self.filter(status__in=["open", "overridden", "acknowledged"])
 
     def open(self) -> "ScreeningFlagQuerySet":
         return self.filter(status="open")
@@ -116,6 +118,28 @@ class ScreeningFlag(Record):
     def __str__(self) -> str:
         return f"{self.code} {self.status}"
 
+    @property
+    def flag(self) -> screening.Flag:
+        """Return the flag as the rule gave it. Its ``sentence`` and ``what_lifts`` are in the reader's language."""
+        return flagdata.flag_of(self.data)
+
+
+class Screening(Record):
+    """When a patient was last screened, and by what: also of somebody against whom nothing was found. One row a patient."""
+
+    patient = models.OneToOneField(Patient, on_delete=models.PROTECT, related_name="+")
+    screened_at = models.DateTimeField()
+    policy = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
+    rule_set_version = models.CharField(max_length=12)
+    medicines_version = models.CharField(max_length=64)
+
+    class Meta:
+        # Serves beat: whom nobody has screened today.
+        indexes = [models.Index(fields=["screened_at"], name="screening_by_time")]
+
+    def __str__(self) -> str:
+        return f"screened {self.screened_at:%Y-%m-%d}"
+
 
 class ClearanceQuerySet(models.QuerySet["Clearance"]):
     def visible_to(self, user: User, permission: Permission, now: datetime) -> "ClearanceQuerySet":
@@ -124,6 +148,21 @@ class ClearanceQuerySet(models.QuerySet["Clearance"]):
     def in_force(self, today: date) -> "ClearanceQuerySet":
         """Return the clearances that hold on a day of the clinic. Whether a dose may be given asks more (the gate)."""
         return self.filter(status__in=Clearance.CLEARED, expires_on__gte=today)
+
+    def allowing_dose(self, patient: Patient, route: str, mg: Decimal, on: date) -> "ClearanceQuerySet":
+        """Return the one clearance that allows this patient so many mg by this route on a day of the clinic, or none.
+
+        How many sessions it has been used for is not asked here: assessments/gate.py is told.
+        """
+        return self.in_force(on).filter(patient=patient, route=route, max_mg__gte=mg)
+
+    def live(self) -> "ClearanceQuerySet":
+        """Return those that are asked, cleared or suspended: what has not ended."""
+        return self.filter(status__in=Clearance.LIVE)
+
+    def to_decide(self) -> "ClearanceQuerySet":
+        """Return those that wait for a prescriber."""
+        return self.filter(status__in=Clearance.TO_DECIDE)
 
 
 class Clearance(Record):
@@ -150,6 +189,40 @@ class Clearance(Record):
         Status.INVITED, Status.PACKET_IN_PROGRESS, Status.PACKET_SUBMITTED, Status.CLINICIAN_REVIEW,
         Status.MORE_INFO_REQUESTED, Status.MEDICAL_CLEARANCE_PENDING, Status.DEFERRED,
     )  # fmt: skip
+    # What has not ended: one of these a patient and route, and one whose route nobody has said yet.
+    LIVE = (*UNDECIDED, *CLEARED, Status.SUSPENDED)
+    # What a prescriber has to look at now.
+    TO_DECIDE = (Status.PACKET_SUBMITTED, Status.CLINICIAN_REVIEW, Status.SUSPENDED)
+    # What a prescriber may decide. Every decision is taken in review.
+    OUTCOMES = (
+        Status.CLEARED, Status.CLEARED_WITH_CONDITIONS, Status.MORE_INFO_REQUESTED, Status.MEDICAL_CLEARANCE_PENDING,
+        Status.DEFERRED, Status.DECLINED, Status.REFERRED_OUT,
+    )  # fmt: skip
+    # domain.md 1.6, with three readings of ours (docs/decisions/0027): flags are computed in the transaction that hands the packet
+    # in, a review may begin without a packet, and a clearance may be replaced by a newer one, which ends it as its time would.
+    # A trigger holds the same table (migration 0002); a test compares the two.
+    MOVES: dict[str, frozenset[str]] = {
+        Status.INVITED: frozenset(
+            {Status.PACKET_IN_PROGRESS, Status.PACKET_SUBMITTED, Status.CLINICIAN_REVIEW, Status.WITHDRAWN_BY_PATIENT}
+        ),
+        Status.PACKET_IN_PROGRESS: frozenset(
+            {Status.PACKET_SUBMITTED, Status.CLINICIAN_REVIEW, Status.WITHDRAWN_BY_PATIENT}
+        ),
+        Status.PACKET_SUBMITTED: frozenset({Status.CLINICIAN_REVIEW, Status.WITHDRAWN_BY_PATIENT}),
+        Status.CLINICIAN_REVIEW: frozenset({*OUTCOMES, Status.WITHDRAWN_BY_PATIENT}),
+        Status.MORE_INFO_REQUESTED: frozenset(
+            {Status.PACKET_SUBMITTED, Status.CLINICIAN_REVIEW, Status.WITHDRAWN_BY_PATIENT}
+        ),
+        Status.MEDICAL_CLEARANCE_PENDING: frozenset({Status.CLINICIAN_REVIEW, Status.WITHDRAWN_BY_PATIENT}),
+        Status.DEFERRED: frozenset({Status.CLINICIAN_REVIEW, Status.WITHDRAWN_BY_PATIENT}),
+        Status.CLEARED: frozenset({Status.SUSPENDED, Status.EXPIRED, Status.WITHDRAWN_BY_PATIENT}),
+        Status.CLEARED_WITH_CONDITIONS: frozenset({Status.SUSPENDED, Status.EXPIRED, Status.WITHDRAWN_BY_PATIENT}),
+        Status.SUSPENDED: frozenset({Status.CLINICIAN_REVIEW, Status.EXPIRED, Status.WITHDRAWN_BY_PATIENT}),
+        Status.DECLINED: frozenset(),
+        Status.REFERRED_OUT: frozenset(),
+        Status.WITHDRAWN_BY_PATIENT: frozenset(),
+        Status.EXPIRED: frozenset(),
+    }
 
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
     status = models.CharField(_("state"), max_length=28, choices=Status, default=Status.INVITED)
@@ -173,19 +246,16 @@ class Clearance(Record):
 
     class Meta:
         constraints = [
+            # One question, or one answer that counts, a route; "" is a route that nobody has said yet.
             models.UniqueConstraint(
-                "patient", "route", condition=Q(status__in=["cleared", "cleared_with_conditions", "suspended"]),
-                name="clearance_one_a_route",
-            ),
-            models.UniqueConstraint(
-                "patient",
+                "patient", "route",
                 condition=Q(
                     status__in=[
                         "invited", "packet_in_progress", "packet_submitted", "clinician_review", "more_info_requested",
-                        "medical_clearance_pending", "deferred",
+                        "medical_clearance_pending", "deferred", "cleared", "cleared_with_conditions", "suspended",
                     ]
                 ),
-                name="clearance_one_undecided",
+                name="clearance_one_a_route",
             ),
             models.CheckConstraint(
                 condition=~Q(status__in=["cleared", "cleared_with_conditions"])
@@ -198,23 +268,89 @@ class Clearance(Record):
             models.CheckConstraint(
                 condition=~Q(status="cleared_with_conditions") | ~Q(conditions=""), name="clearance_conditions_are_said"
             ),
+            models.CheckConstraint(
+                condition=~Q(status="deferred") | Q(expires_on__isnull=False), name="clearance_deferred_has_a_day"
+            ),
+            models.CheckConstraint(condition=Q(max_mg=None) | Q(max_mg__gt=0), name="clearance_some_mg"),
+            models.CheckConstraint(condition=Q(max_sessions=None) | Q(max_sessions__gt=0), name="clearance_some_sessions"),
         ]  # fmt: skip
         indexes = [
             models.Index(fields=["patient", "-opened_at"], name="clearance_by_patient"),
             # Serves the prescriber's list of what waits for a decision.
             models.Index(
-                fields=["since"], condition=Q(status__in=["packet_submitted", "clinician_review", "suspended"]),
+                fields=["since", "id"], condition=Q(status__in=["packet_submitted", "clinician_review", "suspended"]),
                 name="clearance_to_decide",
             ),
-            # Serves beat: what runs out.
+            # Serves beat: what runs out, and what is looked at again.
             models.Index(
-                fields=["expires_on"], condition=Q(status__in=["cleared", "cleared_with_conditions", "suspended"]),
+                fields=["expires_on"],
+                condition=Q(status__in=["cleared", "cleared_with_conditions", "suspended", "deferred"]),
                 name="clearance_by_expiry",
             ),
         ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.status
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in self.LIVE
+
+    @property
+    def is_cleared(self) -> bool:
+        return self.status in self.CLEARED
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.status == self.Status.SUSPENDED
+
+    @property
+    def is_to_decide(self) -> bool:
+        return self.status in self.TO_DECIDE
+
+    @property
+    def may_be_decided(self) -> bool:
+        """Return whether a prescriber may decide it now: it is in review, or may be taken into review."""
+        return self.status == self.Status.CLINICIAN_REVIEW or self.Status.CLINICIAN_REVIEW in self.MOVES[self.status]
+
+    @property
+    def colour(self) -> str:
+        """Return the tone of its chip: green, amber or red, and neutral for what has ended without a no."""
+        return COLOURS[self.Status(self.status)]
+
+    @property
+    def desk_words(self) -> str:
+        """Return all that the desk may know of it (domain.md 9.3): a colour in words, and never why."""
+        return str(DESK_WORDS[self.colour])
+
+    @property
+    def patient_words(self) -> str:
+        """Return what the patient may know of it: neutral, never a rule, a reason or a no that nobody has told them."""
+        return str(PATIENT_WORDS[self.Status(self.status)])
+
+
+_S = Clearance.Status
+COLOURS: dict[str, str] = {
+    _S.INVITED: "amber", _S.PACKET_IN_PROGRESS: "amber", _S.PACKET_SUBMITTED: "amber", _S.CLINICIAN_REVIEW: "amber",
+    _S.MORE_INFO_REQUESTED: "amber", _S.MEDICAL_CLEARANCE_PENDING: "amber", _S.DEFERRED: "amber",
+    _S.CLEARED: "green", _S.CLEARED_WITH_CONDITIONS: "green", _S.SUSPENDED: "red", _S.DECLINED: "red", _S.REFERRED_OUT: "red",
+    _S.WITHDRAWN_BY_PATIENT: "neutral", _S.EXPIRED: "neutral",
+}  # fmt: skip
+DESK_WORDS = {
+    "green": _("cleared"), "amber": _("not decided yet"), "red": _("not cleared"), "neutral": _("no clearance now"),
+}  # fmt: skip
+_WE_CALL = _("We will call you.")
+_UNDER_REVIEW = _("Under review.")
+_YOUR_TURN = _("Waiting for your answers.")
+PATIENT_WORDS = {
+    _S.INVITED: _YOUR_TURN, _S.PACKET_IN_PROGRESS: _YOUR_TURN,
+    _S.PACKET_SUBMITTED: _UNDER_REVIEW, _S.CLINICIAN_REVIEW: _UNDER_REVIEW, _S.MEDICAL_CLEARANCE_PENDING: _UNDER_REVIEW,
+    _S.MORE_INFO_REQUESTED: _WE_CALL, _S.DEFERRED: _WE_CALL, _S.SUSPENDED: _WE_CALL, _S.DECLINED: _WE_CALL,
+    _S.REFERRED_OUT: _WE_CALL, _S.EXPIRED: _WE_CALL,
+    _S.CLEARED: _("Reviewed. Your team plans the next step with you."),
+    _S.CLEARED_WITH_CONDITIONS: _("Reviewed. Your team plans the next step with you."),
+    _S.WITHDRAWN_BY_PATIENT: _("You asked us to stop here."),
+}  # fmt: skip
 
 
 class ClearanceMove(Record):
@@ -234,11 +370,25 @@ class ClearanceMove(Record):
     to_status = models.CharField(max_length=28, choices=Clearance.Status)
     cause = models.CharField(max_length=10, choices=Cause)
     reason = models.TextField(_("why"), max_length=2000, blank=True)
+    # The fact that suspended it.
+    flag = models.ForeignKey(ScreeningFlag, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    # The exact words that were signed when somebody decided: their SHA-256 is in the signature.
+    content = models.TextField(blank=True)
+    signature = models.ForeignKey(Signature, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField()
 
     class Meta:
         indexes = [models.Index(fields=["clearance", "at"], name="clearance_move_by_clearance")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(signature=None, content="") | (Q(signature__isnull=False) & ~Q(content="")),
+                name="clearance_move_signed_has_words",
+            ),
+            models.CheckConstraint(
+                condition=~Q(cause="new_block") | Q(flag__isnull=False), name="clearance_move_block_names_its_flag"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.from_status} {self.to_status}"
