@@ -47,6 +47,10 @@ class Packet(Record):
     begun_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
+    # An earlier one that ran out or was taken back: what was typed there was carried over.
+    carries_on = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    # Codes of the questionnaires that the patient said they would rather not answer when they handed it in.
+    left_open = models.JSONField(default=list)
 
     objects = PacketQuerySet.as_manager()
 
@@ -96,8 +100,14 @@ class PacketSection(Record):
     code = models.CharField(_("part"), max_length=12, choices=Code)
     # Field name to what was typed, also when it would be refused: nothing typed is lost.
     draft = models.JSONField(default=dict)
-    # Raised by each kept change; the second of two windows is told.
+    # Field name to what another window had saved there: kept beside the draft until the patient chose.
+    others = models.JSONField(default=dict)
+    # Which window wrote a field last, and how far each window has come: assessments/merging.py.
+    hands = models.JSONField(default=dict)
+    # Raised by each kept change.
     revision = models.PositiveIntegerField(default=0)
+    # The screen the patient was at.
+    step = models.CharField(max_length=24, blank=True)
     saved_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
 

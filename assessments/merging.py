@@ -1,0 +1,105 @@
+"""What becomes of a part of a packet when one or several windows save it. Pure; nothing typed is ever lost.
+
+A window says which values it showed when it began (``seen``), what stands in it now, who it is, and how many times it has
+spoken. Compared field by field, three ways: what the window did not change is not written; what it changed is written; and
+where another window has changed the same field meanwhile, both texts are kept, the newer in the draft and the older beside it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# How many windows are remembered; a forgotten one is asked about a change of its own, and loses nothing.
+WINDOWS = 8
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which window speaks, and the how-manieth time: a late letter of an earlier moment is not read any more."""
+
+    name: str
+    turn: int
+
+    @classmethod
+    def read(cls, key: str) -> "Window":
+        """Return the window of a form's key, "<name>.<turn>"; a key that says nothing is a window nobody knows."""
+        name, _dot, turn = key.strip().partition(".")
+        return cls(name[:40], int(turn[:9]) if turn[:9].isascii() and turn[:9].isdigit() else 0)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is kept of a part: the draft, what stands beside it, and the bookkeeping of the windows."""
+
+    draft: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, list[str]] = field(default_factory=dict)
+    hands: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The new state; which fields changed, and in which of them two windows said different things just now."""
+
+    stored: Stored
+    changed: frozenset[str]
+    clashed: frozenset[str]
+    # The window had spoken later already; nothing was written.
+    is_stale: bool = False
+
+
+def read_seen(text: str) -> dict[str, str]:
+    """Return what a window showed when it began; empty when that cannot be read, and then every difference is asked about."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return (
+        {str(name): value for name, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
+    )
+
+
+def merge(stored: Stored, *, typed: Mapping[str, str], seen: Mapping[str, str], window: Window) -> Merged:
+    """Return what is kept once a window has saved ``typed``, which names every field that it shows."""
+    turns: dict[str, int] = dict(stored.hands.get("turns", {}))
+    if window.name in turns and window.turn < turns[window.name]:
+        return Merged(stored, frozenset(), frozenset(), is_stale=True)
+    draft, others = dict(stored.draft), {name: list(texts) for name, texts in stored.others.items()}
+    writers: dict[str, str] = dict(stored.hands.get("writers", {}))
+    changed, clashed = set(), set()
+    for name, value in typed.items():
+        before, shown = draft.get(name, ""), seen.get(name, "")
+        is_own = writers.get(name) == window.name
+        # What this window saved and never heard back about is no other window's.
+        if value == before or (value == shown and not is_own):
+            continue
+        if before and before != shown and not is_own:
+            clashed.add(name)
+            others[name] = [*(text for text in others.get(name, []) if text not in (before, value)), before]
+        draft[name] = value
+        writers[name] = window.name
+        changed.add(name)
+    turns.pop(window.name, None)
+    turns[window.name] = window.turn
+    kept_turns = dict(list(turns.items())[-WINDOWS:])
+    hands = {"turns": kept_turns, "writers": writers}
+    return Merged(Stored(_without_blanks(draft), others, hands), frozenset(changed), frozenset(clashed))
+
+
+def choose(stored: Stored, *, name: str, text: str | None) -> Stored:
+    """Return what is kept once the patient chose: one of the other texts, or (None) what stands in the draft."""
+    others = {key: list(texts) for key, texts in stored.others.items()}
+    beside = others.pop(name, [])
+    draft = dict(stored.draft)
+    if text is not None and text in beside:
+        draft[name] = text
+    return Stored(_without_blanks(draft), others, stored.hands)
+
+
+def shown(draft: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return ``seen`` as the form carries it: the values that are on the screen."""
+    return json.dumps({name: draft[name] for name in names if draft.get(name)})
+
+
+def _without_blanks(draft: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in draft.items() if value}
