@@ -28,7 +28,7 @@ FIRST_LIMITS: dict[str, Any] = {
     "dose_mg_sl": {"first_soft": 150, "first_hard": 200, "soft": 300, "hard": 400, "step_max": 100},
     "booster": {"max": 1, "window_min": [15, 30], "pct_max": 50},
     "consent_valid_days": 365,
-    "clearance": {"valid_days": 90, "after_dose_days": 30, "max_days": 180},
+    "clearance": {"valid_days": 90, "after_dose_days": 30, "max_days": 180, "max_sessions": 12},
     "packet": {"valid_days": 30},
     "questionnaire": {"link_hours": 168, "link_checks": 5, "nudge_h": [24, 72]},
     "kiosk": {"code_min": 15, "code_checks": 10},
@@ -89,6 +89,16 @@ def in_force(now: datetime) -> Limits:
     if version is None:
         raise ImproperlyConfigured("No policy version is in force. A medical director approves one before opening.")
     return Limits(version)
+
+
+def risk(now: datetime) -> dict[str, Any]:
+    """Return the limits of alarms. What the version in force leaves out, or lacks with its whole section, is as drafted.
+
+    Everywhere else a limit that nobody set is an error; here that error would be silence.
+    """
+    version = PolicyVersion.objects.in_force(now)
+    values = version.values.get("risk") if version is not None else None
+    return {**FIRST_LIMITS["risk"], **(values if isinstance(values, dict) else {})}
 
 
 _timeouts: tuple[float, dict[str, int]] | None = None

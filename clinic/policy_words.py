@@ -96,6 +96,7 @@ SECTIONS: tuple[Section, ...] = (
         Words(("clearance", "valid_days"), lazy("A clearance is valid for"), _DAYS, "domain 1.6"),
         Words(("clearance", "after_dose_days"), lazy("A clearance outlasts the last dose by"), _DAYS, "domain 1.6"),
         Words(("clearance", "max_days"), lazy("A clearance is extended to at most"), _DAYS, "domain 1.6"),
+        Words(("clearance", "max_sessions"), lazy("A clearance allows at most"), lazy("{0} sessions"), "domain 6.4"),
         Words(("weight_max_age_days",), lazy("The weight is no older than"), _DAYS, "domain 3.3"),
         Words(("fasting_h", "sl_oral_food"), lazy("No food before a sublingual or swallowed dose"), _HOURS, "domain 3.3"),
         Words(("fasting_h", "clear_fluid"), lazy("No clear fluids before a dose"), _HOURS, "domain 3.3"),

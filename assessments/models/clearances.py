@@ -77,7 +77,8 @@ class ScreeningFlag(Record):
     decided_at = models.DateTimeField(null=True, blank=True)
     # The last day on which the decision holds.
     expires_on = models.DateField(null=True, blank=True)
-    signature = models.OneToOneField(Signature, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    # One signature may stand under several decisions that were made together and read in one text (docs/decisions/0027).
+    signature = models.ForeignKey(Signature, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
     objects = ScreeningFlagQuerySet.as_manager()

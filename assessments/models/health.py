@@ -176,11 +176,18 @@ class Measurement(HealthFact):
         HEIGHT = "height", _("height")
         LIVER_TEST = "liver_test", _("liver test")
         PREGNANCY_TEST = "pregnancy_test", _("pregnancy test")
+        # The work-up by risk (domain.md 1.5): what was found is in the result, the details in the note.
+        ECG = "ecg", _("ECG")
+        URINALYSIS = "urinalysis", _("urinalysis")
+        TSH = "tsh", _("TSH")
+        URINE_DRUG_SCREEN = "urine_drug_screen", _("urine drug screen")
 
     class Result(models.TextChoices):
         POSITIVE = "positive", _("positive")
         NEGATIVE = "negative", _("negative")
         UNREADABLE = "unreadable", _("could not be read")
+        NORMAL = "normal", _("normal")
+        ABNORMAL = "abnormal", _("not normal")
 
     kind = models.CharField(_("what"), max_length=20, choices=Kind)
     # mmHg systolic, beats a minute, per cent, kg, cm, ALT as multiple of the upper limit of normal.
@@ -196,7 +203,11 @@ class Measurement(HealthFact):
                 condition=Q(is_retraction=True)
                 | Q(kind="blood_pressure", first__isnull=False, second__isnull=False, result="")
                 | (Q(kind="liver_test", result="") & (Q(first__isnull=False) | Q(second__isnull=False)))
-                | (Q(kind="pregnancy_test", first=None, second=None) & ~Q(result=""))
+                | Q(
+                    kind__in=["pregnancy_test", "urine_drug_screen"], first=None, second=None,
+                    result__in=["positive", "negative", "unreadable"],
+                )
+                | Q(kind__in=["ecg", "urinalysis", "tsh"], first=None, second=None, result__in=["normal", "abnormal"])
                 | Q(
                     kind__in=["heart_rate", "oxygen_saturation", "weight", "height"],
                     first__isnull=False, second=None, result="",
