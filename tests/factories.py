@@ -4,23 +4,39 @@ The cast of architecture 4.6 is made by ``tests/cast.py`` out of these.
 """
 
 import itertools
+import uuid
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.contrib.auth.hashers import make_password
 from psycopg2.extras import DateTimeTZRange
 
-from assessments.models import Clearance, ScreeningFlag
+from assessments import definitions, safety
+from assessments.models import (
+    AssessmentRequest,
+    AssessmentResponse,
+    Clearance,
+    HealthFact,
+    RiskAlert,
+    Score,
+    ScreeningFlag,
+)
 from clinic import policy
 from clinic.models import (
     Location,
     Membership,
+    OnCall,
     OpeningHours,
+    Page,
     PolicyVersion,
     Role,
     Room,
     Signature,
     User,
     WorkingHours,
+    new_id,
 )
 from patients.models import CareTeamMember, Contact, ContactPreference, LifeState, Patient, Referral
 from sessions.models import (
@@ -76,6 +92,39 @@ def make_policy(
         number=number, values=values or policy.FIRST_LIMITS, note="First version", drafted_by=by, drafted_at=at,
         approved_by=by, approved_at=at, effective_at=effective_at or at,
     )  # fmt: skip
+
+
+def make_signature(
+    signer: User, location: Location, purpose: Signature.Purpose = Signature.Purpose.CONSENT, **fields: Any
+) -> Signature:
+    defaults: dict[str, Any] = {
+        "role": "",
+        "subject_type": "x",
+        "subject_id": new_id(),
+        "method": Signature.Method.MAILED_CODE if signer.is_patient else Signature.Method.PASSWORD_AND_FACTOR,
+        "content_hash": f"{next(_numbers):064x}",
+        "signed_at": NOON,
+    }
+    return Signature.objects.create(signer=signer, location=location, purpose=purpose, **{**defaults, **fields})
+
+
+# What everybody signs with in tests, once ``make_secrets`` gave it to them.
+PASSWORD = "four words nobody guesses"
+APP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def make_secrets(*users: User) -> None:
+    """Give people a password, an authenticator app and recovery codes, as their own pages do."""
+    for user in users:
+        user.password = make_password(PASSWORD)
+        user.save(update_fields=["password"])
+        TOTP.activate(user, APP_SECRET)
+        RecoveryCodes.activate(user)
+
+
+def app_code() -> str:
+    """Return the code that everybody's authenticator app shows now."""
+    return str(format_hotp_value(hotp_value(APP_SECRET, next(iter(yield_hotp_counters_from_time())))))
 
 
 def make_opening_hours(location: Location, opens: time = time(8), closes: time = time(18)) -> None:
@@ -247,3 +296,85 @@ def make_clearance(patient: Patient, status: str = "clinician_review", **fields:
     if status == Clearance.Status.DEFERRED:
         defaults["expires_on"] = (NOON + timedelta(days=30)).date()
     return Clearance.objects.create(patient=patient, status=status, **{**defaults, **fields})
+
+
+def make_request(patient: Patient, code: str = "phq-9", **fields: Any) -> AssessmentRequest:
+    """An instrument that the patient may answer from an hour ago, due in two days, for a week."""
+    defaults: dict[str, Any] = {
+        "asked_at": NOON - timedelta(hours=1),
+        "opens_at": NOON - timedelta(hours=1),
+        "due_at": NOON + timedelta(days=2),
+        "expires_at": NOON + timedelta(days=7),
+    }
+    return AssessmentRequest.objects.create(patient=patient, code=code, **{**defaults, **fields})
+
+
+def make_response(
+    patient: Patient,
+    by: User,
+    code: str = "phq-9",
+    answers: dict[str, int] | None = None,
+    at: datetime | None = None,
+    **fields: Any,
+) -> AssessmentResponse:
+    """Return answers with their score, as handed in at ``at``: every item 1 unless told."""
+    definition = definitions.current(code)
+    given = {item.id: 1 for item in definition.scored_items} if answers is None else answers
+    when = at or NOON
+    response = AssessmentResponse.objects.create(
+        patient=patient, code=code, version=definition.version, language=definition.language,
+        checksum=definition.checksum, mode=fields.pop("mode", "portal"), answers=given, submission_key=uuid.uuid4(),
+        answered_at=when, received_at=fields.pop("received_at", when), entered_by=by, **fields,
+    )  # fmt: skip
+    if not response.is_retraction:
+        found = safety.assess(definition, given)
+        score = found.score
+        Score.objects.create(
+            response=response, scorer_id=definition.scorer[0], scorer_version=definition.scorer[1],
+            total=score.total if score else None, reason=str(score.reason or "") if score else "",
+            band=score.band.id if score and score.band else "", category=score.category.id if score and score.category else "",
+            is_complete=bool(score and score.is_complete), is_prorated=bool(score and score.prorated),
+            failure=found.failure, data=score.as_data() if score else {}, scored_at=when,
+        )  # fmt: skip
+    return response
+
+
+def make_health_fact(
+    model: type[HealthFact], patient: Patient, by: User, at: datetime = NOON - timedelta(days=1), save: bool = True, **fields: Any
+) -> Any:
+    """A health fact of some table, as a clinician recorded it at the moment at which it held."""
+    defaults: dict[str, Any] = {"recorded_at": at, "recorded_by": by, "source": "clinician"}
+    row = model(patient=patient, at=at, **{**defaults, **fields})
+    if save:
+        row.save(force_insert=True)
+    return row
+
+
+def make_duty(
+    location: Location, user: User, tier: str = "first", start: datetime = NOON, hours: int = 24, **fields: Any
+) -> OnCall:
+    """Somebody on call, from ``start`` on."""
+    return OnCall.objects.create(
+        location=location, user=user, tier=tier, during=DateTimeTZRange(start, start + timedelta(hours=hours)),
+        entered_by=user, entered_at=start, **fields,
+    )  # fmt: skip
+
+
+def make_page(location: Location, urgency: str = "red", **fields: Any) -> Page:
+    """A page that is due now, about nothing in particular."""
+    values: dict[str, Any] = {
+        "subject_type": "riskalert", "subject_id": new_id(), "opened_at": NOON, "next_at": NOON, **fields,
+    }  # fmt: skip
+    return Page.objects.create(location=location, urgency=urgency, **values)
+
+
+def make_alert(patient: Patient, tier: str = "red", **fields: Any) -> RiskAlert:
+    """An open alert without its page and its work; ``assessments.actions.alerts.raise_from`` makes all three."""
+    values: dict[str, Any] = {
+        "location": patient.home_location,
+        "signals": [{"tier": tier, "trigger": "item9", "item": "9", "value": 3}],
+        "raised_at": NOON,
+        "contact_by": NOON + timedelta(minutes=30),
+        **fields,
+    }
+    return RiskAlert.objects.create(patient=patient, tier=tier, **values)

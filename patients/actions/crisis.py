@@ -32,6 +32,22 @@ def review(
     """
     if not crisis.may_mean_danger(text):
         return []
+    return ask_to_read(
+        by=by, location=location, subject_type=subject_type, subject_id=subject_id, patient=patient, now=now
+    )
+
+
+@transaction.atomic
+def ask_to_read(
+    *,
+    by: User | None,
+    location: Location,
+    subject_type: str,
+    subject_id: uuid.UUID,
+    patient: Patient | None,
+    now: datetime,
+) -> list[WorkItem]:
+    """Return the items that ask the desk, and in person and by e-mail whoever knows the patient best, to look now."""
     patient_id = patient.pk if patient else None
     items = [
         worklist.open_item(
