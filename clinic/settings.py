@@ -351,6 +351,8 @@ STATICFILES_DIRS: list[object] = [BASE_DIR / "static"] + [
         "bootstrap-icons": "bootstrap-icons/font",
         "inter": "@fontsource-variable/inter",
         "event-calendar": "@event-calendar/build/dist",
+        "chart": "chart.js/dist",
+        "chart-annotation": "chartjs-plugin-annotation/dist",
     }.items()
     if (_node / folder).is_dir()
 ]

@@ -340,7 +340,12 @@ def make_response(
 
 
 def make_health_fact(
-    model: type[HealthFact], patient: Patient, by: User, at: datetime = NOON - timedelta(days=1), save: bool = True, **fields: Any
+    model: type[HealthFact],
+    patient: Patient,
+    by: User,
+    at: datetime = NOON - timedelta(days=1),
+    save: bool = True,
+    **fields: Any,
 ) -> Any:
     """A health fact of some table, as a clinician recorded it at the moment at which it held."""
     defaults: dict[str, Any] = {"recorded_at": at, "recorded_by": by, "source": "clinician"}
