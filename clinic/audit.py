@@ -184,9 +184,27 @@ def record(
 
     ``patient_id`` and ``location_id`` are read off the subject when it has such fields and none are given.
     """
+    event = _event(
+        by, verb, subject, now=now, patient_id=patient_id, location_id=location_id, outcome=outcome, details=details
+    )
+    event.save(force_insert=True)
+    return event
+
+
+def _event(
+    by: User | None,
+    verb: Verb,
+    subject: models.Model | None,
+    *,
+    now: datetime,
+    patient_id: uuid.UUID | None,
+    location_id: uuid.UUID | None,
+    outcome: Outcome,
+    details: dict[str, Any] | None,
+) -> AuditEvent:
     where = location_id or getattr(subject, "location_id", None) or getattr(subject, "home_location_id", None)
     seen = facts.get()
-    return AuditEvent.objects.create(
+    return AuditEvent(
         at=now,
         actor_id=by.pk if by else None,
         acting_role=role_at(by, where) if by else "",
@@ -203,6 +221,48 @@ def record(
         address=seen.address,
         device_id=seen.device_id,
     )
+
+
+# The rows of refusals that undo the transaction they are about; None outside of a request.
+_afterwards: ContextVar[list[AuditEvent] | None] = ContextVar("audit_afterwards", default=None)
+
+
+def record_afterwards(
+    by: User | None,
+    verb: Verb,
+    subject: models.Model | None,
+    *,
+    now: datetime,
+    patient_id: uuid.UUID | None = None,
+    location_id: uuid.UUID | None = None,
+    outcome: Outcome = Outcome.REFUSED,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write one audit row when the request is over, for a refusal that undoes what was written before it.
+
+    Outside of a request it is written at once, and stays if the caller's transaction does.
+    """
+    event = _event(
+        by, verb, subject, now=now, patient_id=patient_id, location_id=location_id, outcome=outcome, details=details
+    )
+    waiting = _afterwards.get()
+    if waiting is None:
+        event.save(force_insert=True)
+    else:
+        waiting.append(event)
+
+
+@contextlib.contextmanager
+def writes_afterwards() -> Iterator[None]:
+    """Write what ``record_afterwards`` was given inside the block once the block is over, whatever became of it."""
+    waiting: list[AuditEvent] = []
+    token = _afterwards.set(waiting)
+    try:
+        yield
+    finally:
+        _afterwards.reset(token)
+        for event in waiting:
+            event.save(force_insert=True)
 
 
 def _patient_of(subject: models.Model | None) -> uuid.UUID | None:

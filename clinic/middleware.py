@@ -49,7 +49,8 @@ def private_by_default(get_response: GetResponse) -> GetResponse:
             audit.RequestFacts(request_id=str(given or uuid.uuid4())[:40], address=client_address(request))
         )
         try:
-            response = get_response(request)
+            with audit.writes_afterwards():
+                response = get_response(request)
         finally:
             audit.facts.reset(token)
         if "Cache-Control" not in response.headers:

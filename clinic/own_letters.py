@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from clinic import keyring
+from clinic.actions import pages
 from clinic.letters import Letter, greeting_name, register, register_names
-from clinic.models import Category, OutboundMessage, StaffInvitation, User
+from clinic.models import Category, Channel, OutboundMessage, PageCall, StaffInvitation, User
 
 # Minutes a sign-in code lasts, as settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT has it.
 CODE_MINUTES = 10
@@ -70,6 +71,22 @@ def _invitation_open(message: OutboundMessage, now: datetime) -> str:
     return "" if StaffInvitation.objects.open(now).filter(pk=message.subject_id).exists() else INVITATION_OVER
 
 
+def _page(message: OutboundMessage) -> dict[str, Any]:
+    call = PageCall.objects.select_related("user").get(pk=message.subject_id)
+    url = settings.SITE_URL + reverse("clinic:page", kwargs={"page_id": call.page_id})
+    return {"called": greeting_name(call.user.name), "url": url}
+
+
+def _page_still_rings(message: OutboundMessage, _now: datetime) -> str:
+    """Return why nobody needs to be called any more: somebody answered, or the reader works here no more."""
+    call = PageCall.objects.select_related("page", "user").get(pk=message.subject_id)
+    return pages.why_not(call.page, call.user)
+
+
+def _page_not_sent(by: User, message: OutboundMessage, reason: str, now: datetime) -> None:
+    pages.letter_not_sent(by=by, message=message, reason=reason, now=now)
+
+
 def _staff_names(ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:
     return dict(User.objects.filter(pk__in=ids).values_list("pk", "name"))
 
@@ -79,6 +96,7 @@ def register_own() -> None:
     register_names(OutboundMessage.RecipientKind.STAFF, _staff_names)
     for kind, label, context, still_wanted, reasons in (
         ("sign_in_code", _("Sign-in code"), _code, _account_open, {NO_ACCOUNT: _("The account was closed.")}),
+        ("signing_code", _("Code to sign with"), _code, _account_open, {NO_ACCOUNT: _("The account was closed.")}),
         ("password_reset", _("Link for a new password"), _nothing, _account_open, {NO_ACCOUNT: _("The account was closed.")}),
         ("security_notice", _("Notice about the account"), _notice, _account_open, {NO_ACCOUNT: _("The account was closed.")}),
         (
@@ -100,3 +118,20 @@ def register_own() -> None:
                 reasons=reasons,
             )
         )
+    register(
+        Letter(
+            kind=pages.LETTER,
+            label=_("Call about an alarm"),
+            folder="clinic/letters/page",
+            category=Category.STAFF_PAGE,
+            context=_page,
+            still_wanted=_page_still_rings,
+            channels=frozenset({Channel.EMAIL, Channel.SMS}),
+            not_sent=_page_not_sent,
+            in_trouble=_page_not_sent,
+            reasons={
+                pages.ANSWERED: _("Somebody had answered the call before this left."),
+                pages.NOT_HERE: _("They no longer work here."),
+            },
+        )
+    )

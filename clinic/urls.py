@@ -5,7 +5,22 @@ Third-party URLs are on a list with a reason in clinic/accounts.py.
 
 from django.urls import URLPattern, include, path, re_path
 
-from clinic.views import accounts, audit, devices, health, home, hours, messages, people, places, policy, worklist
+from clinic.views import (
+    accounts,
+    audit,
+    devices,
+    health,
+    home,
+    hours,
+    messages,
+    pages,
+    people,
+    places,
+    policy,
+    rota,
+    signatures,
+    worklist,
+)
 
 clinic_urls: list[URLPattern] = [
     # /
@@ -15,6 +30,7 @@ clinic_urls: list[URLPattern] = [
     # /account/
     path("account/continue-as/", accounts.continue_as, name="continue_as"),
     path("account/join/<str:token>/", accounts.join, name="join"),
+    path("account/signing-code/", signatures.mail_signing_code, name="mail_signing_code"),
     path("account/still-here/", accounts.still_here, name="still_here"),
     path("account/time-left/", accounts.time_left, name="time_left"),
     path("account/kept-form/", accounts.kept_form, name="kept_form"),
@@ -25,6 +41,9 @@ clinic_urls: list[URLPattern] = [
     # /messages/
     path("messages/", messages.messages, name="messages"),
     path("messages/<uuid:message_id>/settle/", messages.settle_message, name="settle_message"),
+    # /pages/
+    path("pages/<uuid:page_id>/", pages.page, name="page"),
+    path("pages/<uuid:page_id>/acknowledge/", pages.acknowledge_page, name="acknowledge_page"),
     # /worklist/
     path("worklist/", worklist.worklist, name="worklist"),
     path("worklist/<uuid:item_id>/close/", worklist.close_work_item, name="close_work_item"),
@@ -66,6 +85,10 @@ clinic_urls: list[URLPattern] = [
         hours.cancel_time_off,
         name="cancel_time_off",
     ),
+    # /office/rota/, /office/duties/
+    path("office/rota/", rota.rota, name="rota"),
+    path("office/locations/<uuid:location_id>/enter-duty/", rota.enter_duty, name="enter_duty"),
+    path("office/duties/<uuid:duty_id>/cancel/", rota.cancel_duty, name="cancel_duty"),
     # /office/rooms/, /office/equipment/, /office/hours/, /office/closures/, /office/devices/
     path("office/rooms/", places.rooms, name="rooms"),
     path("office/rooms/<uuid:room_id>/edit/", places.edit_room, name="edit_room"),

@@ -81,6 +81,7 @@ SUBJECTS: dict[str, Subject] = {
     "sign_in_code": (lambda cast: cast.pat_user.pk, {"code": "ABC-DEF"}),
     "password_reset": (lambda cast: cast.dana.pk, {"url": "http://localhost:8000/account/password/reset/key/x-y/"}),
     "security_notice": (lambda cast: cast.dana.pk, {"event": "password_changed"}),
+    "signing_code": (lambda cast: cast.pat_user.pk, {"code": "BCD-FGH"}),
     "staff_invitation": (staff_invitation, {"token": "t0ken"}),
     "address_changed": (lambda cast: cast.pat.pk, None),
     "enquiry_received": (lambda cast: cast.rosa.pk, None),

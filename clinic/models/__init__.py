@@ -10,7 +10,7 @@ from .places import Device, Location, Room
 from .policy import PolicyVersion
 from .record import Record, new_id
 from .rota import OnCall
-from .signatures import Signature
+from .signatures import Signature, SigningCode
 from .worklist import WorkItem
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Role",
     "Room",
     "Signature",
+    "SigningCode",
     "StaffInvitation",
     "Suppression",
     "TimeOff",

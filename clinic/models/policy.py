@@ -38,7 +38,11 @@ class PolicyVersion(Record):
                 condition=Q(approved_at=None, approved_by=None, effective_at=None)
                 | Q(approved_at__isnull=False, approved_by__isnull=False, effective_at__isnull=False),
                 name="policy_approved_by_somebody_from_some_day",
-            )
+            ),
+            # Two drafts at once would each leave out what the other changes.
+            models.UniqueConstraint(
+                "approved_at", condition=Q(approved_at=None), nulls_distinct=False, name="policy_one_draft"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -63,3 +63,19 @@ class Signature(Record):
 
     def __str__(self) -> str:
         return f"{self.purpose} {self.subject_id}"
+
+
+class SigningCode(Record):
+    """The code that was last mailed to somebody for one kind of signature. Only its keyed hash is kept; it signs once."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    purpose = models.CharField(_("for"), max_length=16, choices=Signature.Purpose)
+    code_hash = models.CharField(max_length=64)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("user", "purpose", name="signing_code_newest_alone")]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -12,12 +12,12 @@ from allauth.usersessions.models import UserSession
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, businessdays, localtime, tokens
+from clinic import audit, businessdays, localtime, throttle, tokens
 from clinic.access import Permission
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
 from clinic.models import Category, Channel, Location, OutboundMessage, Role, User, WorkItem
-from patients import search, throttle
+from patients import search
 from patients.actions import preferences, referrals
 from patients.duplicates import Facts, Match
 from patients.models import (

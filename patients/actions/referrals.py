@@ -6,11 +6,10 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, businessdays, localtime
+from clinic import audit, businessdays, localtime, throttle
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
 from clinic.models import Location, OutboundMessage, Role, User, WorkItem
-from patients import throttle
 from patients.actions import crisis
 from patients.models import LifeState, Patient, Referral
 

@@ -73,7 +73,7 @@ class TestReceive:
         def away(*_args: object, **_kwargs: object) -> None:
             raise ConnectionError
 
-        monkeypatch.setattr("patients.throttle.cache.add", away)
+        monkeypatch.setattr("clinic.throttle.cache.add", away)
         for _ in range(referrals.MOST_FOR_ONE_READER):
             receive(cast, email="here@post.example", address="198.51.100.7")
         with pytest.raises(referrals.TooManyEnquiries):

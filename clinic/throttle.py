@@ -1,4 +1,4 @@
-"""How often may a stranger knock? Counters in the shared cache, and in this process when the cache is away.
+"""How often may somebody try? Counters in the shared cache, and in this process when the cache is away.
 
 Nothing here is asked of the database: a flood must not reach it. A fixed window is enough for what is guarded.
 """
@@ -17,8 +17,7 @@ _MOST = 10_000
 
 def allows(what: str, who: str, *, most: int, seconds: int, now: datetime) -> bool:
     """Count one knock of ``who`` at ``what`` and return whether it is among the first ``most`` of its window."""
-    window = int(now.timestamp()) // seconds
-    key = "knock:" + hashlib.sha256(f"{what}:{who}:{window}".encode()).hexdigest()[:40]
+    key, window = _key(what, who, seconds, now)
     try:
         cache.add(key, 0, seconds)
         count = cache.incr(key)
@@ -27,6 +26,24 @@ def allows(what: str, who: str, *, most: int, seconds: int, now: datetime) -> bo
     except Exception:  # Redis away in any way
         count = _count_here(key, window)
     return count <= most
+
+
+def give_back(what: str, who: str, *, seconds: int, now: datetime) -> None:
+    """Take one knock off again, where only those that failed are to count."""
+    key, window = _key(what, who, seconds, now)
+    try:
+        cache.decr(key)
+    except ValueError:  # evicted: there is nothing to give back
+        return
+    except Exception:  # Redis away in any way
+        with _lock:
+            kept, count = _own.get(key, (window, 1))
+            _own[key] = (kept, max(0, count - 1))
+
+
+def _key(what: str, who: str, seconds: int, now: datetime) -> tuple[str, int]:
+    window = int(now.timestamp()) // seconds
+    return "knock:" + hashlib.sha256(f"{what}:{who}:{window}".encode()).hexdigest()[:40], window
 
 
 def _count_here(key: str, window: int) -> int:
