@@ -31,7 +31,10 @@ from clinic.models import (
     EnrolledDevice,
     Location,
     Membership,
+    OnCall,
     OutboundMessage,
+    Page,
+    PageCall,
     Role,
     Room,
     StaffInvitation,
@@ -509,6 +512,22 @@ def get_closure_or_404(request: StaffRequest, closure_id: uuid.UUID) -> Closure:
     return get_object_or_404(here.select_related("location"), pk=closure_id)
 
 
+def get_duty_or_404(request: StaffRequest, duty_id: uuid.UUID) -> OnCall:
+    """Return the duty of a location whose rota this person manages; else 404."""
+    here = OnCall.objects.filter(location_id__in=locations_where(request.user, Permission.ROTA_MANAGE))
+    return get_object_or_404(here.select_related("location", "user"), pk=duty_id)
+
+
+def get_page_or_404(request: StaffRequest, page_id: uuid.UUID) -> Page:
+    """Return the page if this person was called about it, answers alarms at its location, or manages its rota; else 404."""
+    called = PageCall.objects.filter(user=request.user).values("page_id")
+    here = locations_where(request.user, Permission.ALERT_ANSWER) | locations_where(
+        request.user, Permission.ROTA_MANAGE
+    )
+    pages = Page.objects.filter(Q(location_id__in=here) | Q(pk__in=called))
+    return get_object_or_404(pages.select_related("location", "acknowledged_by", "closed_by"), pk=page_id)
+
+
 def get_enrolled_device_or_404(request: StaffRequest, device_id: uuid.UUID) -> EnrolledDevice:
     """Return the enrolled screen of a location whose devices this person manages; else 404."""
     here = EnrolledDevice.objects.filter(location_id__in=locations_where(request.user, Permission.DEVICE_MANAGE))
@@ -517,8 +536,8 @@ def get_enrolled_device_or_404(request: StaffRequest, device_id: uuid.UUID) -> E
 
 __all__ = [
     "CARE_TEAM_PERMISSIONS", "CLINICIANS", "GET", "GET_POST", "POST", "ROLE_PERMISSIONS", "Permission", "Policy",
-    "get_closure_or_404", "get_colleague_or_404", "get_enrolled_device_or_404", "get_equipment_or_404", "get_invitation_or_404",
-    "get_location_or_404", "get_membership_or_404", "get_message_or_404", "get_person_or_404", "get_room_or_404",
+    "get_closure_or_404", "get_colleague_or_404", "get_duty_or_404", "get_enrolled_device_or_404", "get_equipment_or_404", "get_invitation_or_404",
+    "get_location_or_404", "get_membership_or_404", "get_message_or_404", "get_page_or_404", "get_person_or_404", "get_room_or_404",
     "get_time_off_or_404", "get_work_item_or_404", "holds",
     "locations_where", "managed_location", "memberships_of", "portal_view", "public_view", "role_at", "signed_in_view", "staff_view",
 ]  # fmt: skip

@@ -51,7 +51,8 @@ class Letter:
     now)`` returns "" when the letter should go, or the code of the reason why it no longer should: the last question
     before a letter leaves; each code stands in ``reasons`` with a sentence for the desk. ``not_sent(by, message, reason,
     now)`` is called in the transaction that records that a letter was held back, with the reason: where its reader has
-    to be told all the same, it asks somebody to. ``address_now(message)``, where given, returns the address on record at send time, for letters that follow their reader; a letter with a token
+    to be told all the same, it asks somebody to. ``in_trouble``, where given, is called in the same way for a letter that
+    could not be sent or whose outcome nobody knows, instead of asking the desk. ``address_now(message)``, where given, returns the address on record at send time, for letters that follow their reader; a letter with a token
     stays with the address it was promised to.
     """
 
@@ -64,6 +65,7 @@ class Letter:
     channels: frozenset[Channel] = field(default=frozenset({Channel.EMAIL}))
     address_now: AddressNow | None = None
     not_sent: NotSent = nothing_to_do
+    in_trouble: NotSent | None = None
     reasons: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -101,6 +103,11 @@ def get(kind: str) -> Letter:
         return _registry[kind]
     except KeyError as error:
         raise UnknownLetter(kind) from error
+
+
+def known(kind: str) -> Letter | None:
+    """Return the letter of that kind, or None when it is no longer written."""
+    return _registry.get(kind)
 
 
 def all_letters() -> list[Letter]:

@@ -41,6 +41,7 @@ PAGES: tuple[Page, ...] = (
     Page(gettext_lazy("Patients"), "people", "patients:patients", Permission.PATIENT_READ),
     Page(gettext_lazy("Work to do"), "list-check", "clinic:worklist", Permission.WORK_ITEM_CLOSE),
     Page(gettext_lazy("Letters"), "envelope", "clinic:messages", Permission.MESSAGE_READ),
+    Page(gettext_lazy("On call"), "telephone-forward", "clinic:rota", Permission.ROTA_READ, in_rail=False),
     Page(gettext_lazy("Office"), "building", "clinic:office", Permission.PLACES_MANAGE),
     Page(gettext_lazy("Policy in force"), "shield-check", "clinic:policy", Permission.POLICY_READ),
     Page(gettext_lazy("Emergency openings"), "unlock", "patients:break_glass_reviews", Permission.BREAK_GLASS_REVIEW),

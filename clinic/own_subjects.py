@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 
+from django.db.models import Q
 from django.urls import reverse
 
-from clinic import letters, subjects
+from clinic import letters, localtime, subjects
 from clinic.access import Permission, locations_where
-from clinic.models import Membership, OutboundMessage, User
+from clinic.models import Location, Membership, OutboundMessage, Page, PageCall, User
 from clinic.subjects import Label
 
 
@@ -38,7 +39,31 @@ def _people(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUI
     return {pk: Label(name=name, url=reverse("clinic:person", kwargs={"person_id": pk})) for pk, name in found}
 
 
+def _pages(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return the way to a page. Whom it is about is said there, and only to those who may know."""
+    called = PageCall.objects.filter(user=user).values("page_id")
+    here = locations_where(user, Permission.ALERT_ANSWER) | locations_where(user, Permission.ROTA_MANAGE)
+    found = (
+        Page.objects.filter(pk__in=ids).filter(Q(location_id__in=here) | Q(pk__in=called)).select_related("location")
+    )
+    return {
+        page.pk: Label(
+            name="", about=localtime.moment_text(page.opened_at, page.location.tz),
+            url=reverse("clinic:page", kwargs={"page_id": page.pk}),
+        )
+        for page in found
+    }  # fmt: skip
+
+
+def _locations(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return the rota of the locations whose rota this person may read."""
+    found = Location.objects.filter(pk__in=ids & locations_where(user, Permission.ROTA_READ)).values_list("pk", "name")
+    return {pk: Label(name=name, url=reverse("clinic:rota")) for pk, name in found}
+
+
 def register_own() -> None:
     """Declare the ground floor's own subjects of work in clinic.subjects."""
     subjects.register("outboundmessage", _letters)
+    subjects.register("location", _locations)
+    subjects.register("page", _pages)
     subjects.register("user", _people)

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 
 from clinic import clock
-from clinic.actions import audit, outbox, system
+from clinic.actions import audit, outbox, pages, rota, system
 
 # Beat asks again after 20 s; a round that ends before then leaves the worker free to be stopped.
 ROUND_SECONDS = 15.0
@@ -20,6 +20,18 @@ def deliver_messages() -> None:
     ends = time.monotonic() + ROUND_SECONDS
     while time.monotonic() < ends and outbox.deliver_next(by=system.sam(now=clock.now()), now=clock.now()):
         pass
+
+
+@shared_task
+def call_due_pages() -> None:
+    """Call people about every alarm that nobody has answered and that is due."""
+    pages.call_due(by=system.sam(now=clock.now()), now=clock.now())
+
+
+@shared_task
+def tell_of_rota_gaps() -> None:
+    """Tell managers where nobody will be on call soon."""
+    rota.tell_of_gaps(by=system.sam(now=clock.now()), now=clock.now())
 
 
 @shared_task

@@ -1,5 +1,7 @@
-"""Registers the letters, the work and the record numbers of this app, and tells the ground floor who is behind a sign-in."""
+"""Registers the letters, the work and the record numbers of this app, and tells the ground floor who is behind a sign-in
+and who treats a patient."""
 
+import uuid
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
@@ -15,6 +17,7 @@ class PatientsConfig(AppConfig):
 
     def ready(self) -> None:
         from clinic.homelocation import register_patient_behind
+        from clinic.oncall import register_treating
 
         from . import letters, recordnumbers, subjects
 
@@ -22,6 +25,7 @@ class PatientsConfig(AppConfig):
         recordnumbers.register_own()
         subjects.register_own()
         register_patient_behind(_patient_behind)
+        register_treating(_treating)
 
 
 def _patient_behind(user: "User") -> "PatientBehind | None":
@@ -32,3 +36,11 @@ def _patient_behind(user: "User") -> "PatientBehind | None":
 
     patient = Patient.objects.select_related("home_location").filter(portal_user=user).first()
     return PatientBehind(patient.pk, patient.home_location) if patient else None
+
+
+def _treating(patient_id: uuid.UUID) -> list[uuid.UUID]:
+    """Return who is called about a patient besides those on call: the care team, its lead first."""
+    from .models import CareTeamMember
+
+    team = CareTeamMember.objects.live().filter(patient_id=patient_id)
+    return list(team.order_by("-is_lead", "since", "id").values_list("user_id", flat=True))

@@ -124,14 +124,15 @@ class Disposition(Record):
     level = models.CharField(_("level of risk"), max_length=10, choices=Level)
     outcome = models.CharField(_("what happens now"), max_length=20, choices=Outcome)
     rationale = models.TextField(_("why"), max_length=4000)
-    means = models.TextField(_("access to means"), max_length=2000)
+    means = models.TextField(_("access to means"), max_length=2000, blank=True)
     consulted = models.TextField(_("who was asked"), max_length=1000, blank=True)
-    plan = models.TextField(_("plan"), max_length=4000)
+    plan = models.TextField(_("plan"), max_length=4000, blank=True)
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     signature = models.OneToOneField(Signature, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     at = models.DateTimeField()
 
     class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(rationale=""), name="disposition_says_why")]
         indexes = [models.Index(fields=["alert", "at"], name="disposition_by_alert")]
 
     def __str__(self) -> str:

@@ -313,7 +313,10 @@ def _record(
         by, _VERBS[status], message, now=now, patient_id=_patient_id(message),
         details={"kind": message.kind, "channel": message.channel, **({"reason": reason} if reason else {})},
     )  # fmt: skip
-    if status in _TROUBLE:
+    letter = letters.known(message.kind)
+    if status in _TROUBLE and letter is not None and letter.in_trouble is not None:
+        letter.in_trouble(by, message, reason, now)
+    elif status in _TROUBLE:
         _ask_somebody(by, message, _TROUBLE[status], now)
     elif status == Status.SKIPPED:
         letters.get(message.kind).not_sent(by, message, reason, now)

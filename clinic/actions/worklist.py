@@ -42,6 +42,9 @@ ANSWERED_BY_AN_ACT = frozenset(
         WorkItem.Kind.INTAKE_TO_BOOK,
         WorkItem.Kind.CHANGE_REQUEST,
         WorkItem.Kind.ADDRESS_CHANGED,
+        WorkItem.Kind.CAPACITY_CONCERN,
+        WorkItem.Kind.PAGE,
+        WorkItem.Kind.RISK_ALERT,
     }
 )
 
@@ -111,14 +114,14 @@ def _close(*, by: User, item: WorkItem, outcome: WorkItem.Outcome, note: str, no
 
 @transaction.atomic
 def close_about(
-    *, by: User, kind: WorkItem.Kind, subject_id: uuid.UUID, outcome: WorkItem.Outcome, now: datetime
+    *, by: User, kind: WorkItem.Kind, subject_id: uuid.UUID, outcome: WorkItem.Outcome, now: datetime, note: str = ""
 ) -> int:
     """Close every open item of a kind about a subject, because the act it asked for was done. Return how many."""
     items = list(
         WorkItem.objects.open().filter(kind=kind, subject_id=subject_id).select_for_update(no_key=True).order_by("id")
     )
     for item in items:
-        _close(by=by, item=item, outcome=outcome, note="", now=now)
+        _close(by=by, item=item, outcome=outcome, note=note, now=now)
     return len(items)
 
 

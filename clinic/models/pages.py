@@ -8,9 +8,10 @@ import uuid
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
+from .outbox import OutboundMessage
 from .people import User
 from .places import Location
 from .record import Record
@@ -27,6 +28,16 @@ class PageQuerySet(models.QuerySet["Page"]):
     def due(self, now: datetime) -> "PageQuerySet":
         """Return what has to be called about now, longest overdue first."""
         return self.ringing().filter(next_at__lte=now).order_by("next_at", "pk")
+
+    def reaching_nobody(self) -> "PageQuerySet":
+        """Return the pages about which somebody was called, and no letter is out or on its way."""
+        calls = PageCall.objects.filter(page_id=OuterRef("pk"))
+        status = OutboundMessage.Status
+        letters = OutboundMessage.objects.filter(
+            subject_type="pagecall", status__in=[status.QUEUED, status.SENDING, status.SENT],
+            subject_id__in=PageCall.objects.filter(page_id=OuterRef(OuterRef("pk"))).values("pk"),
+        )  # fmt: skip
+        return self.filter(Exists(calls)).filter(~Exists(letters))
 
     def about(self, subject_type: str, subject_id: uuid.UUID) -> "PageQuerySet":
         return self.filter(subject_type=subject_type, subject_id=subject_id)
@@ -48,6 +59,8 @@ class Page(Record):
     opened_at = models.DateTimeField()
     # Which rung of the ladder was called last, from 0; -1 before anybody was.
     rung = models.SmallIntegerField(default=-1)
+    # How often the whole ladder has been called again since its end.
+    round = models.SmallIntegerField(default=0)
     next_at = models.DateTimeField()
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
@@ -82,6 +95,20 @@ class Page(Record):
 
     def __str__(self) -> str:
         return f"{self.urgency} {self.subject_type}"
+
+    @property
+    def is_ringing(self) -> bool:
+        """Return whether nobody has answered and it is still open."""
+        return self.acknowledged_at is None and self.closed_at is None
+
+    @property
+    def is_called(self) -> bool:
+        """Return whether anybody has been called yet."""
+        return self.rung >= 0
+
+    @property
+    def tone(self) -> str:
+        return {"red": "red", "orange": "amber"}.get(self.urgency, "blue")
 
 
 class PageCall(Record):

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from .hours import _moment
 from .people import User
 from .places import Location
 from .record import Record
@@ -65,3 +66,11 @@ class OnCall(Record):
 
     def __str__(self) -> str:
         return f"{self.tier} {self.user_id}"
+
+    @property
+    def starts_at(self) -> datetime:
+        return _moment(self.during.lower)
+
+    @property
+    def ends_at(self) -> datetime:
+        return _moment(self.during.upper)

@@ -20,11 +20,11 @@ class WorkItemQuerySet(models.QuerySet["WorkItem"]):
         return self.open().filter(due_at__lt=now)
 
     def most_pressing_first(self) -> "WorkItemQuerySet":
-        """Words of danger first, then by due time; ``rank`` is 0 for the first and 1 for all else.
+        """Danger first, then by due time; ``rank`` is 0 for the first and 1 for all else.
 
         What was left undone for a week must not stand above somebody who may be dying.
         """
-        danger = When(kind=WorkItem.Kind.CRISIS_WORDS, then=Value(0))
+        danger = When(kind__in=WorkItem.PRESSING, then=Value(0))
         ranked = self.annotate(rank=Case(danger, default=Value(1), output_field=IntegerField()))
         return ranked.order_by("rank", "due_at", "pk")
 
@@ -67,9 +67,15 @@ class WorkItem(Record):
         UNANSWERED = "unanswered", _("Questionnaire not answered")
         CONSENT_WITHDRAWN = "consent_withdrawn", _("Consent withdrawn: call the patient")
         CAPACITY_CONCERN = "capacity_concern", _("Can they consent? Look before they sign")
+        PAGE = "page", _("You are called: answer now")
         PAGE_FAILED = "page_failed", _("A page could not be delivered")
+        ROTA_GAP = "rota_gap", _("Nobody is on call")
+        OUTREACH = "outreach", _("At risk and did not come: a clinician calls today")
         SCORING_FAILED = "scoring_failed", _("A questionnaire could not be scored")
         POLICY_DRAFT = "policy_draft", _("Limits to approve")
+
+    # What stands above everything else on a list, and in the banner of those who may answer.
+    PRESSING = frozenset({Kind.CRISIS_WORDS, Kind.PAGE, Kind.RISK_ALERT})
 
     class Outcome(models.TextChoices):
         DONE = "done", _("done")

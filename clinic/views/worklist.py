@@ -71,7 +71,7 @@ def _after(cursor: str) -> Q:
 
 def _cursor(item: WorkItem) -> str:
     whole = item.due_at - datetime.fromtimestamp(0, tz=UTC)
-    rank = 0 if item.kind == WorkItem.Kind.CRISIS_WORDS else 1
+    rank = 0 if item.kind in WorkItem.PRESSING else 1
     return f"{rank},{(whole.days * 86400 + whole.seconds) * 1_000_000 + whole.microseconds},{item.pk}"
 
 

@@ -55,7 +55,8 @@ def test_a_schema_that_does_not_fit(client: Client, beating: None, monkeypatch: 
 
 def test_it_says_nothing_else(client: Client, beating: None) -> None:
     said = set(client.get("/healthz").json())
-    assert said == {"ok", "database", "migrations", "redis", "worker_and_beat", "pulse_age_seconds"}
+    alarms = {"pages_called", "pages_answered", "pages_delivered"}
+    assert said == {"ok", "database", "migrations", "redis", "worker_and_beat", "pulse_age_seconds", *alarms}
 
 
 @pytest.mark.django_db(transaction=True)
