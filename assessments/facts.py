@@ -232,15 +232,26 @@ def _in_utc(moment: datetime) -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """What every fact carries. ``by_prescriber``: a prescriber recorded it, or looked at the evidence and confirmed it."""
+    """What every fact carries. ``by_prescriber``: a prescriber recorded it, or looked at the evidence and confirmed it.
+
+    ``at`` is when it held or was measured, ``recorded_at`` when it was written down, where that is not the same: a correction is
+    younger than what it corrects even when it moves a measurement to an earlier hour.
+    """
 
     id: str
     at: datetime
     by_prescriber: bool = False
     corrects: str | None = None
+    recorded_at: datetime | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "at", _in_utc(self.at))
+        if self.recorded_at is not None:
+            object.__setattr__(self, "recorded_at", _in_utc(self.recorded_at))
+
+    @property
+    def written_at(self) -> datetime:
+        return self.recorded_at or self.at
 
     @property
     def subject(self) -> str:

@@ -61,7 +61,7 @@ from assessments.facts import (
 from assessments.medicines import MedicineClass, Recognised, recognise
 
 # Raised with any change of any rule; each rule has its own version beside its code.
-RULE_SET_VERSION = "1"
+RULE_SET_VERSION = "2"
 
 
 class Severity(StrEnum):
@@ -830,10 +830,11 @@ SCREENS = (SafetyInstrument.CSSRS, SafetyInstrument.ASQ)
 GRAVE = (SafetyResult.HIGH, SafetyResult.ACUTE)
 
 
-@_rule("PSY-SUI", "domain.md 1.3 and 6.5")
+@_rule("PSY-SUI", "domain.md 1.3 and 6.5", version=2)
 def suicidal_intent(rule: Rule, view: View) -> Iterator[Flag]:
     """BLOCK for high C-SSRS or acute ASQ until a prescriber's later screen is neither, and up to and including the day three
-    months after an attempt. A positive or skipped item 9 asks for a screen.
+    months after an attempt. A positive or skipped item 9 asks for a screen, and so does a screen that stayed open until a
+    complete one of the same moment or later.
     """
     answers = view.of(SafetyAnswer)
     screens = [fact for fact in answers if fact.instrument in SCREENS and fact.result is not None]
@@ -861,8 +862,9 @@ def suicidal_intent(rule: Rule, view: View) -> Iterator[Flag]:
                 contradicted_by=_ids(other for other in attempts if other.state is State.ABSENT),
             )  # fmt: skip
     item9 = [fact for fact in answers if fact.instrument is SafetyInstrument.PHQ9_ITEM_9]
+    open_screens = [fact for fact in answers if fact.instrument in SCREENS and fact.result is None]
     doubtful = [
-        fact for fact in item9
+        fact for fact in (*item9, *open_screens)
         if fact.result is not SafetyResult.NEGATIVE and not any(screen.at >= fact.at for screen in screens)
     ]  # fmt: skip
     unasked = not attempts or (
@@ -1447,7 +1449,7 @@ RULES: tuple[Rule, ...] = tuple(
 
 def _standing(facts: tuple[Fact, ...], *, prescribers_only: bool) -> list[Fact]:
     """Return the facts that no other fact corrects, directly or through a chain of corrections. With ``prescribers_only`` a chain
-    counts only from a prescriber's fact downwards. A fact corrects only what is older than itself, so no circle can hide facts.
+    counts only from a prescriber's fact downwards. A fact corrects only what was written before it, so no circle can hide facts.
     """
     by_id = {fact.id: fact for fact in facts}
     gone: set[str] = set()
@@ -1455,7 +1457,10 @@ def _standing(facts: tuple[Fact, ...], *, prescribers_only: bool) -> list[Fact]:
         if prescribers_only and not fact.by_prescriber:
             continue
         above = fact
-        while (below := by_id.get(above.corrects or "")) and (below.at, below.id) < (above.at, above.id):
+        while (below := by_id.get(above.corrects or "")) and (below.written_at, below.id) < (
+            above.written_at,
+            above.id,
+        ):
             gone.add(below.id)
             above = below
     return [fact for fact in facts if fact.id not in gone]

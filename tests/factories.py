@@ -24,7 +24,9 @@ from assessments.models import (
     ScreeningFlag,
 )
 from clinic import policy
+from clinic.actions import signatures
 from clinic.models import (
+    Licence,
     Location,
     Membership,
     OnCall,
@@ -38,7 +40,17 @@ from clinic.models import (
     WorkingHours,
     new_id,
 )
-from patients.models import CareTeamMember, Contact, ContactPreference, LifeState, Patient, Referral
+from patients import consenttexts
+from patients.models import (
+    CareTeamMember,
+    Consent,
+    ConsentText,
+    Contact,
+    ContactPreference,
+    LifeState,
+    Patient,
+    Referral,
+)
 from sessions.models import (
     Appointment,
     Block,
@@ -127,6 +139,13 @@ def app_code() -> str:
     return str(format_hotp_value(hotp_value(APP_SECRET, next(iter(yield_hotp_counters_from_time())))))
 
 
+def make_licences(user: User, state: str = "CO", expires_on: date = date(2030, 1, 1), **fields: Any) -> list[Licence]:
+    """A professional licence and a DEA registration for one state; ``kinds`` names fewer."""
+    kinds = fields.pop("kinds", ("professional", "dea"))
+    rows = [Licence(user=user, kind=kind, state=state, number=f"{kind}-1", expires_on=expires_on) for kind in kinds]
+    return Licence.objects.bulk_create(rows)
+
+
 def make_opening_hours(location: Location, opens: time = time(8), closes: time = time(18)) -> None:
     OpeningHours.objects.bulk_create(
         OpeningHours(location=location, weekday=day, opens=opens, closes=closes) for day in range(5)
@@ -183,6 +202,41 @@ def make_referral(location: Location, given_name: str = "Nora", **fields: Any) -
         "received_at": NOON - timedelta(hours=5),
     }
     return Referral.objects.create(location=location, given_name=given_name, **{**defaults, **fields})
+
+
+def make_consent_text(
+    by: User, location: Location, kind: str = "ketamine", route: str | None = None, version: int = 1, **fields: Any
+) -> ConsentText:
+    """A wording in force for a year, with the words that come with the product. ``published=False`` leaves it a draft."""
+    route = ("sl" if kind == "ketamine" else "") if route is None else route
+    words = next(w for w in consenttexts.bundled() if (w.kind, w.route) == (kind, route))
+    at = fields.pop("effective_at", NOON - timedelta(days=365))
+    title, sections = fields.pop("title", words.title), fields.pop("sections", words.sections)
+    published: dict[str, Any] = {
+        "published_by": by, "published_at": at, "effective_at": at,
+        "signature": make_signature(by, location, "consent_text"),
+    } if fields.pop("published", True) else {}  # fmt: skip
+    return ConsentText.objects.create(
+        kind=kind, route=route, version=version, title=title, sections=consenttexts.rows_of(sections),
+        text_hash=consenttexts.hash_of(title, sections), why="First wording.", drafted_by=by, drafted_at=at,
+        **{**published, **fields},
+    )  # fmt: skip
+
+
+def make_consent(patient: Patient, text: ConsentText, signed_at: datetime = NOON - timedelta(days=10), **fields: Any) -> Consent:
+    """A consent to exactly that text, good for a year, as signed on the portal."""
+    assert patient.portal_user is not None
+    content = consenttexts.to_be_signed(consenttexts.wording_of(text), patient.pk)
+    signature = fields.pop("signature", None) or make_signature(
+        patient.portal_user, patient.home_location, content_hash=signatures.hash_of(content), signed_at=signed_at
+    )
+    defaults: dict[str, Any] = {
+        "typed_name": f"{patient.given_name} {patient.family_name}", "how": Consent.How.PORTAL, "language": text.language,
+        "expires_at": signed_at + timedelta(days=365),
+    }  # fmt: skip
+    return Consent.objects.create(
+        patient=patient, text=text, signature=signature, signed_at=signed_at, **{**defaults, **fields}
+    )
 
 
 def make_visit_type(code: str = "intake", **fields: Any) -> VisitType:

@@ -1,7 +1,7 @@
 """The things of this floor."""
 
 from .alerts import ContactAttempt, Disposition, RiskAlert, SafetyPlan
-from .clearances import Clearance, ClearanceMove, ScreeningFlag
+from .clearances import Clearance, ClearanceMove, Screening, ScreeningFlag
 from .health import (
     Allergy,
     Condition,
@@ -45,6 +45,7 @@ __all__ = [
     "RiskAlert",
     "SafetyPlan",
     "Score",
+    "Screening",
     "ScreeningFlag",
     "Source",
     "TreatmentTrial",

@@ -911,6 +911,15 @@ class TestCorrections:
         assert outcome(with_facts(none), "SOC-ESC") == "block"
         assert outcome(with_facts(none, found), "SOC-ESC") == ""
 
+    def test_a_correction_to_an_earlier_hour_still_corrects(self) -> None:
+        """What was written later corrects, though it says that the test was taken earlier."""
+        wrong = new(PregnancyTest, at=NOW, positive=True, by_prescriber=True)
+        right = new(
+            PregnancyTest, at=NOW - timedelta(hours=3), recorded_at=NOW + timedelta(minutes=5), positive=False,
+            corrects=wrong.id, by_prescriber=True,
+        )  # fmt: skip
+        assert "REP-PREG" not in {flag.code for flag in screen(with_facts(wrong, right), LIMITS, NOW)}
+
     def test_a_circle_of_corrections_hides_nothing(self) -> None:
         one = condition(K.ANEURYSM, S.CURRENT, id="one", corrects="two", by_prescriber=True)
         two = condition(K.ANEURYSM, S.CURRENT, id="two", corrects="one", by_prescriber=True)

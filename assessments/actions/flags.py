@@ -1,0 +1,227 @@
+"""Screening flags: raised and settled in the transaction of the fact, decided by a prescriber, seen by whoever reads them.
+
+What a fact means is in ``assessments/screening.py``. A flag stands while its facts do; when anything of it changes, what was
+decided about it no longer counts and the question is asked anew (domain.md 1.3, docs/decisions/0026).
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models.functions import JSONObject
+from django.utils.translation import gettext_lazy as _
+
+from assessments import factsheet, flagdata, medicines, screening
+from assessments.actions import clearances
+from assessments.models import Clearance, Screening, ScreeningFlag
+from clinic import audit, localtime, policy
+from clinic.actions import system, worklist
+from clinic.errors import Refused
+from clinic.models import Location, PolicyVersion, Role, User, WorkItem
+from patients.models import CareTeamMember, Patient
+
+logger = logging.getLogger(__name__)
+
+# How soon a prescriber looks at a new fact about somebody who is cleared.
+BLOCK_WITHIN = timedelta(hours=1)
+OVERRIDE_WITHIN = timedelta(days=1)
+CHUNK = 500
+
+Status, Severity, Finding = ScreeningFlag.Status, ScreeningFlag.Severity, ScreeningFlag.Finding
+
+
+class LimitNotSet(Refused):
+    """Nobody is screened with a number that nobody approved."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("A limit that screening needs is missing from the clinic’s policy. Ask a medical director to approve one that has it; until then nothing can be screened.")
+        )  # fmt: skip
+
+
+@transaction.atomic
+def rescreen(*, by: User, patient: Patient, now: datetime) -> None:
+    """Bring the flags of a patient in step with the facts. Called in the transaction of each fact; a second run finds nothing.
+
+    A new BLOCK that was found suspends every clearance at once. A prescriber is told of what is new about somebody who is cleared.
+    Refuses when the policy in force lacks a limit. Source: domain.md 1.3, 1.4, 1.6.
+    """
+    patient, last = _locked(patient)
+    version, limits = _limits(now)
+    tz = patient.home_location.tz
+    today = localtime.day_of(now, tz)
+    standing = {row.key: row for row in ScreeningFlag.objects.live().filter(patient=patient).order_by("id")}
+    found: dict[str, screening.Flag] = {}
+    for flag in screening.screen(factsheet.facts_of(patient, now=now), limits, now.astimezone(tz)):
+        found.setdefault(flag.key, flag)
+    kept = {key for key, row in standing.items() if key in found and _still_holds(row, found[key], today)}
+    gone = [row for key, row in standing.items() if key not in kept]
+    new = [_row(flag, patient=patient, version=version, now=now) for key, flag in found.items() if key not in kept]
+    if gone:
+        _settle(by=by, patient=patient, rows=gone, found=found, today=today, now=now)
+    if new:
+        _raise(by=by, patient=patient, rows=new, now=now)
+    elif gone:
+        _close_work(by=by, patient=patient, now=now)
+    by_what = {
+        "policy_id": str(version.pk),
+        "rule_set_version": screening.RULE_SET_VERSION,
+        "medicines_version": medicines.version(),
+    }
+    if last is None or not by_what.items() <= last.items() or _day(last["screened_at"], tz) < today:
+        _remember(patient, by_what, now)
+
+
+def _locked(patient: Patient) -> tuple[Patient, dict[str, Any] | None]:
+    """Return the patient, held for this transaction, and when and by what they were last screened."""
+    last = Screening.objects.filter(patient=OuterRef("pk")).values(
+        x=JSONObject(
+            **{name: F(name) for name in ("screened_at", "policy_id", "rule_set_version", "medicines_version")}
+        )
+    )
+    rows = Patient.objects.select_for_update(no_key=True, of=("self",)).select_related("home_location")
+    locked = rows.annotate(last_screening=Subquery(last)).get(pk=patient.pk)
+    return locked, locked.last_screening
+
+
+def _day(moment: str, tz: ZoneInfo) -> date:
+    return localtime.day_of(datetime.fromisoformat(moment), tz)
+
+
+def _limits(now: datetime) -> tuple[PolicyVersion, screening.ScreeningLimits]:
+    try:
+        version = policy.in_force(now).version
+        return version, screening.ScreeningLimits.from_policy(version.values)
+    except (ImproperlyConfigured, KeyError, TypeError, ValueError) as error:
+        raise LimitNotSet from error
+
+
+def _still_holds(row: ScreeningFlag, flag: screening.Flag, today: date) -> bool:
+    """Return whether the row says what the rule says now, and no decision about it has run out."""
+    ran_out = row.expires_on is not None and row.expires_on < today
+    return not ran_out and row.data == flagdata.as_data(flag)
+
+
+def _row(flag: screening.Flag, *, patient: Patient, version: PolicyVersion, now: datetime) -> ScreeningFlag:
+    return ScreeningFlag(
+        patient=patient, key=flag.key, code=flag.code, rule_version=flag.rule_version,
+        rule_set_version=screening.RULE_SET_VERSION, medicines_version=medicines.version(), policy=version,
+        severity=flag.severity.value, finding=flag.finding.value, binds=flag.binds.value, trigger=flag.trigger or "",
+        data=flagdata.as_data(flag), raised_at=now,
+    )  # fmt: skip
+
+
+def _settle(
+    *,
+    by: User,
+    patient: Patient,
+    rows: list[ScreeningFlag],
+    found: dict[str, screening.Flag],
+    today: date,
+    now: datetime,
+) -> None:
+    """Settle what no longer stands as it was: as expired where only the decision's time ran out, else as resolved."""
+    expired = [
+        row.pk for row in rows
+        if row.status == Status.OVERRIDDEN and row.expires_on is not None and row.expires_on < today and row.key in found
+    ]  # fmt: skip
+    for ids, status in (
+        (expired, Status.EXPIRED),
+        ([row.pk for row in rows if row.pk not in expired], Status.RESOLVED),
+    ):
+        if ids:
+            ScreeningFlag.objects.filter(pk__in=ids).update(status=status, settled_at=now)
+    _record(by, audit.Verb.FLAG_SETTLED, patient, rows, now)
+
+
+def _raise(*, by: User, patient: Patient, rows: list[ScreeningFlag], now: datetime) -> None:
+    ScreeningFlag.objects.bulk_create(rows)
+    _record(by, audit.Verb.FLAG_RAISED, patient, rows, now)
+    block = next((row for row in rows if row.flag.suspends_clearance), None)
+    if block is not None:
+        clearances.suspend(by=by, patient=patient, flag=block, now=now)
+    loud = [row for row in rows if row.severity != Severity.INFO and row.finding != Finding.MISSING]
+    if loud and _is_cleared(patient):
+        _tell_prescribers(by=by, patient=patient, is_block=block is not None, now=now)
+
+
+def _record(by: User, verb: audit.Verb, patient: Patient, rows: Iterable[ScreeningFlag], now: datetime) -> None:
+    """One line for all that one fact changed. Which rule it was stays with the flag: a code can name an illness."""
+    audit.record(by, verb, patient, now=now, details={"flags": [str(row.pk) for row in rows]})
+
+
+def _is_cleared(patient: Patient) -> bool:
+    """Return whether somebody decided about this patient already: cleared, or suspended by what is new."""
+    held = [*Clearance.CLEARED, Clearance.Status.SUSPENDED]
+    return Clearance.objects.filter(patient=patient, status__in=held).exists()
+
+
+def _tell_prescribers(*, by: User, patient: Patient, is_block: bool, now: datetime) -> None:
+    """Put the patient on the list of the prescribers of their care team; without one, of those of the place and of the team's lead.
+
+    The item says that there is something to look at and never what: lists are read over shoulders.
+    """
+    location = patient.home_location
+    team = CareTeamMember.objects.live().filter(patient=patient).select_related("user").order_by("-is_lead", "since")
+    members = [(member.user, member.is_lead) for member in team]
+    here = set(
+        User.objects.working_at(location.pk, Role.PRESCRIBER)
+        .filter(pk__in=[user.pk for user, _lead in members])
+        .values_list("pk", flat=True)
+    )
+    owners: list[User | None] = [user for user, _lead in members if user.pk in here]
+    if not owners:
+        owners = [None, *(user for user, is_lead in members if is_lead)]
+    for owner in owners:
+        worklist.open_item(
+            by=by, kind=WorkItem.Kind.FLAG_TO_DECIDE, location=location, owner=owner,
+            owner_role=None if owner else Role.PRESCRIBER, subject_type="patient", subject_id=patient.pk,
+            patient_id=patient.pk, due_at=now + (BLOCK_WITHIN if is_block else OVERRIDE_WITHIN), now=now,
+        )  # fmt: skip
+
+
+def _close_work(*, by: User, patient: Patient, now: datetime) -> None:
+    """Take the patient off the lists when nothing that was found waits any more."""
+    waiting = ScreeningFlag.objects.open().filter(patient=patient).exclude(severity=Severity.INFO)
+    if not waiting.exclude(finding=Finding.MISSING).exists():
+        worklist.close_about(
+            by=by, kind=WorkItem.Kind.FLAG_TO_DECIDE, subject_id=patient.pk, outcome=WorkItem.Outcome.DONE, now=now
+        )
+
+
+def _remember(patient: Patient, by_what: dict[str, str], now: datetime) -> None:
+    """Keep when and by what the patient was screened: once a day, and whenever what it is done by has changed."""
+    Screening.objects.bulk_create(
+        [Screening(patient=patient, screened_at=now, **by_what)],
+        update_conflicts=True, unique_fields=["patient"], update_fields=["screened_at", *by_what],
+    )  # fmt: skip
+
+
+def rescreen_by_time(*, now: datetime) -> int:
+    """Screen whom only time has changed, and return how many. Called by beat; a second run on the same day finds nobody.
+
+    Results age, weeks pass and decisions run out without anybody recording a fact. Everybody with a living clearance is screened
+    once a day of their clinic, the longest unscreened first, at most ``CHUNK`` of a clinic a round, each in a transaction of their own:
+    one who cannot be screened is logged and holds up nobody.
+    """
+    by = system.sam(now=now)
+    living = Clearance.objects.filter(
+        patient=OuterRef("patient"), status__in=[*Clearance.UNDECIDED, *Clearance.CLEARED, Clearance.Status.SUSPENDED]
+    )
+    done = 0
+    for location in Location.objects.order_by("id"):
+        midnight, _tomorrow = localtime.day_bounds(localtime.day_of(now, location.tz), location.tz)
+        due = Screening.objects.filter(Exists(living), patient__home_location=location, screened_at__lt=midnight)
+        for one in due.select_related("patient").order_by("screened_at", "id")[:CHUNK]:
+            try:
+                rescreen(by=by, patient=one.patient, now=now)
+            except Exception:  # whatever is wrong with one record, the others are screened
+                logger.exception("Patient %s could not be screened.", one.patient_id)
+            else:
+                done += 1
+    return done

@@ -1,0 +1,333 @@
+"""Flags in step with facts: raised once, settled when their fact goes, asked anew when it changes, and what that does to a clearance."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import translation
+
+from assessments import flagdata, screening, tasks
+from assessments.actions import flags
+from assessments.facts import ConditionKind
+from assessments.models import Clearance, Condition, HealthStatement, Measurement, Medication, Screening, ScreeningFlag
+from assessments.screening import Binds, Finding, Flag, Severity, screen
+from clinic import policy
+from clinic.audit import Verb
+from clinic.models import AuditEvent, Role, WorkItem
+from patients.models import CareTeamMember, Patient
+from tests import factories as make
+from tests.assessments.policy import LIMITS
+from tests.assessments.records import write_clean
+from tests.assessments.test_screening import CLEAN, with_facts
+from tests.cast import Cast
+
+NOW = make.NOON
+Status = ScreeningFlag.Status
+
+
+def live(patient: Patient, code: str = "") -> list[ScreeningFlag]:
+    rows = ScreeningFlag.objects.live().filter(patient=patient).order_by("key")
+    return [row for row in rows if not code or row.code == code]
+
+
+@pytest.fixture
+def clean(cast: Cast) -> Cast:
+    """Pat has answered everything well and was screened: nothing stands."""
+    write_clean(cast.pat, cast.dana, NOW)
+    flags.rescreen(by=cast.nina, patient=cast.pat, now=NOW)
+    return cast
+
+
+def condition(cast: Cast, kind: str, state: str = "current", **fields: Any) -> Condition:
+    row: Condition = make.make_health_fact(Condition, cast.pat, cast.nina, at=NOW, kind=kind, state=state, **fields)
+    return row
+
+
+def override(row: ScreeningFlag, cast: Cast, until: date) -> None:
+    """Leave a flag as a prescriber's decision leaves it."""
+    ScreeningFlag.objects.filter(pk=row.pk).update(
+        status=Status.OVERRIDDEN, reason_code="monitored", reason_text="watched", plan_text="closely", decided_by=cast.dana,
+        decided_at=NOW, expires_on=until, signature=make.make_signature(cast.dana, cast.denver, "override", subject_id=row.pk),
+    )  # fmt: skip
+
+
+class TestRescreen:
+    def test_a_new_fact_raises_its_flag_whole(self, clean: Cast) -> None:
+        assert live(clean.pat) == []
+        fact = condition(clean, "aneurysm")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        (row,) = live(clean.pat)
+        assert (row.code, row.severity, row.finding, row.status) == ("CV-ANEUR", "block", "found", Status.OPEN)
+        assert row.trigger == f"condition:{fact.pk}"
+        assert (row.rule_set_version, row.policy.number) == (screening.RULE_SET_VERSION, 1)
+        assert row.flag.sentence.startswith("On record: aneurysmal vascular disease.")
+        assert row.flag.suspends_clearance
+
+    def test_the_empty_record_is_all_questions(self, cast: Cast) -> None:
+        flags.rescreen(by=cast.nina, patient=cast.quinn, now=NOW)
+        assert {row.finding for row in live(cast.quinn)} == {"missing"}
+        assert "REP-PREG" in {row.code for row in live(cast.quinn)}
+
+    def test_twice_is_once(self, clean: Cast) -> None:
+        condition(clean, "aneurysm")
+        for _time in range(2):
+            flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        assert ScreeningFlag.objects.filter(patient=clean.pat).count() == 1
+        assert AuditEvent.objects.filter(verb=Verb.FLAG_RAISED, patient_id=clean.pat.pk).count() == 1
+
+    def test_nothing_new_is_four_questions_and_no_answer(self, clean: Cast) -> None:
+        """Patient, policy, flags, facts: however many rows there are."""
+        for number in range(30):
+            make.make_health_fact(
+                Measurement, clean.pat, clean.nina, at=NOW - timedelta(hours=number), kind="weight", first=70
+            )
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        with CaptureQueriesContext(connection) as queries:
+            flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        asked = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+        assert [sql.split()[0].strip("(") for sql in asked] == ["SELECT"] * 4
+
+    def test_a_corrected_fact_settles_its_flag_and_keeps_it(self, clean: Cast) -> None:
+        old = condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        (raised,) = live(clean.pat)
+        later = NOW + timedelta(hours=1)
+        make.make_health_fact(
+            Condition, clean.pat, clean.nina, at=later, kind="hypertension", state="absent", corrects=old, correction_reason="slip"
+        )  # fmt: skip
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=later)
+        raised.refresh_from_db()
+        assert (raised.status, raised.settled_at, live(clean.pat)) == (Status.RESOLVED, later, [])
+
+    def test_a_block_corrected_by_a_nurse_stays_and_awaits_a_prescriber(self, clean: Cast) -> None:
+        old = condition(clean, "aneurysm")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        fixed: dict[str, Any] = {"kind": "aneurysm", "state": "absent", "correction_reason": "misread"}
+        by_nurse = make.make_health_fact(
+            Condition, clean.pat, clean.nina, at=NOW + timedelta(hours=1), corrects=old, **fixed
+        )
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW + timedelta(hours=1))
+        (row,) = live(clean.pat)
+        assert (row.code, row.flag.awaits_prescriber) == ("CV-ANEUR", True)
+        make.make_health_fact(
+            Condition, clean.pat, clean.dana, at=NOW + timedelta(hours=2), corrects=by_nurse, by_prescriber=True, **fixed
+        )  # fmt: skip
+        flags.rescreen(by=clean.dana, patient=clean.pat, now=NOW + timedelta(hours=2))
+        assert live(clean.pat) == []
+
+    def test_a_decision_is_asked_anew_when_the_fact_changes_and_not_before(self, clean: Cast) -> None:
+        old = condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        (row,) = live(clean.pat)
+        override(row, clean, date(2027, 4, 13))
+        condition(clean, "glaucoma", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        assert [one.status for one in live(clean.pat, "CV-HTN-CTL")] == [Status.OVERRIDDEN]
+        later = NOW + timedelta(days=1)
+        make.make_health_fact(
+            Condition, clean.pat, clean.nina, at=later, kind="hypertension", state="current", corrects=old, correction_reason="worse"
+        )  # fmt: skip
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=later)
+        row.refresh_from_db()
+        (asked,) = live(clean.pat, "CV-HTN-CTL")
+        assert (row.status, asked.status, asked.decided_by) == (Status.RESOLVED, Status.OPEN, None)
+
+    def test_what_counts_towards_a_decision_is_part_of_it(self, clean: Cast) -> None:
+        """A second benzodiazepine below the limit of each, above it together: the old decision does not cover it."""
+        for at, dose in ((NOW, "3.5"), (NOW + timedelta(hours=1), "0.5")):
+            make.make_health_fact(
+                Medication, clean.pat, clean.dana, at=at, text="lorazepam", taking="current", lorazepam_mg_a_day=Decimal(dose),
+                by_prescriber=True, confirmed_as=["benzodiazepines"],
+            )  # fmt: skip
+            flags.rescreen(by=clean.dana, patient=clean.pat, now=at)
+            (row,) = live(clean.pat, "MED-BENZO-DOSE")
+            assert row.status == Status.OPEN
+            override(row, clean, date(2027, 4, 13))
+        assert ScreeningFlag.objects.filter(code="MED-BENZO-DOSE").count() == 2
+
+    def test_a_policy_without_a_limit_screens_nobody_and_says_so(self, clean: Cast) -> None:
+        values = {**policy.FIRST_LIMITS, "screening": {**policy.FIRST_LIMITS["screening"]}}
+        del values["screening"]["attempt_months"]
+        make.make_policy(clean.dana, values, number=2)
+        with pytest.raises(flags.LimitNotSet, match="missing from the clinic’s policy"), transaction.atomic():
+            flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        with pytest.raises(flags.LimitNotSet), transaction.atomic():
+            flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW - timedelta(days=4000))
+
+    def test_days_are_those_of_the_clinic(self, clean: Cast) -> None:
+        """Six weeks after an event end at midnight in Denver, not in Greenwich."""
+        last_evening = datetime(2027, 2, 25, 5, 0, tzinfo=UTC)
+        condition(clean, "tia", "past", onset_on=date(2027, 1, 13))
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=last_evening)
+        assert [row.severity for row in live(clean.pat, "CV-EVENT")] == ["block"]
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=last_evening + timedelta(hours=3))
+        assert [row.severity for row in live(clean.pat, "CV-EVENT")] == ["override"]
+
+    def test_the_audit_names_flags_and_no_illness(self, clean: Cast) -> None:
+        condition(clean, "aneurysm")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        event = AuditEvent.objects.get(verb=Verb.FLAG_RAISED, patient_id=clean.pat.pk)
+        assert event.details == {"flags": [str(live(clean.pat)[0].pk)]}
+
+
+class TestClearance:
+    @pytest.fixture
+    def cleared(self, clean: Cast) -> Clearance:
+        return make.make_clearance(clean.pat, "cleared", by=clean.dana)
+
+    def items(self, patient: Patient) -> set[tuple[str, str]]:
+        rows = WorkItem.objects.open().filter(kind=WorkItem.Kind.FLAG_TO_DECIDE, subject_id=patient.pk)
+        return {(row.owner.name if row.owner else "", row.owner_role) for row in rows.select_related("owner")}
+
+    def test_a_new_block_suspends_in_the_same_transaction_and_calls_the_prescriber(
+        self, clean: Cast, cleared: Clearance
+    ) -> None:
+        with transaction.atomic():
+            condition(clean, "aneurysm")
+            flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+            cleared.refresh_from_db()
+            assert cleared.status == Clearance.Status.SUSPENDED
+            assert self.items(clean.pat) == {("Dana Deng", "")}
+            transaction.set_rollback(True)
+        cleared.refresh_from_db()
+        assert cleared.status == Clearance.Status.CLEARED
+        assert self.items(clean.pat) == set()
+
+    @pytest.mark.parametrize(
+        ("make_fact", "told"),
+        [
+            (lambda cast: condition(cast, "hypertension", "controlled"), True),
+            (lambda cast: make.make_health_fact(Medication, cast.pat, cast.nina, at=NOW, text="blue ones", taking="current"), True),
+            (lambda cast: condition(cast, "glaucoma", "controlled"), False),
+            (lambda cast: make.make_health_fact(HealthStatement, cast.pat, cast.nina, at=NOW, kind="escort_possible", value=None), False),
+        ],
+    )  # fmt: skip
+    def test_a_new_override_leaves_it_and_is_put_before_the_prescriber(
+        self, clean: Cast, cleared: Clearance, make_fact: Any, told: bool
+    ) -> None:
+        """What is only to know, and what is only a question, calls nobody."""
+        make_fact(clean)
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        cleared.refresh_from_db()
+        assert cleared.status == Clearance.Status.CLEARED
+        assert self.items(clean.pat) == ({("Dana Deng", "")} if told else set())
+
+    def test_nobody_is_called_about_somebody_who_is_not_cleared(self, clean: Cast) -> None:
+        condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        assert self.items(clean.pat) == set()
+
+    def test_without_a_prescriber_on_the_team_those_of_the_place_and_the_lead_are_told(
+        self, clean: Cast, cleared: Clearance
+    ) -> None:
+        CareTeamMember.objects.filter(user=clean.dana).update(ended_at=NOW, ended_by=clean.dana)
+        condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        assert self.items(clean.pat) == {("", Role.PRESCRIBER), ("Theo Thorne", "")}
+
+    def test_the_list_is_cleared_when_the_fact_is_gone(self, clean: Cast, cleared: Clearance) -> None:
+        old = condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        make.make_health_fact(
+            Condition, clean.pat, clean.nina, at=NOW, kind="hypertension", state="absent", corrects=old, correction_reason="slip"
+        )  # fmt: skip
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        assert self.items(clean.pat) == set()
+
+
+class TestTime:
+    """Beat: what nobody recorded and time alone changed."""
+
+    def test_results_age_and_ask_anew(self, clean: Cast) -> None:
+        make.make_clearance(clean.pat, "cleared", by=clean.dana)
+        assert flags.rescreen_by_time(now=NOW + timedelta(hours=3)) == 0
+        in_autumn = NOW + timedelta(days=200)
+        assert flags.rescreen_by_time(now=in_autumn) == 1
+        assert [row.finding for row in live(clean.pat, "HEP-SEV")] == ["missing"]
+        assert flags.rescreen_by_time(now=in_autumn + timedelta(hours=2)) == 0
+
+    def test_a_decision_that_ran_out_is_asked_anew(self, clean: Cast) -> None:
+        make.make_clearance(clean.pat, "cleared", by=clean.dana)
+        condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        (row,) = live(clean.pat)
+        override(row, clean, date(2027, 1, 14))
+        flags.rescreen_by_time(now=NOW + timedelta(days=1))
+        assert [one.status for one in live(clean.pat, "CV-HTN-CTL")] == [Status.OVERRIDDEN]
+        flags.rescreen_by_time(now=NOW + timedelta(days=2))
+        row.refresh_from_db()
+        (asked,) = live(clean.pat, "CV-HTN-CTL")
+        assert (row.status, asked.status) == (Status.EXPIRED, Status.OPEN)
+
+    def test_six_weeks_pass(self, clean: Cast) -> None:
+        make.make_clearance(clean.pat, "suspended", by=clean.dana)
+        condition(clean, "tia", "past", onset_on=date(2026, 12, 10))
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        flags.rescreen_by_time(now=datetime(2027, 1, 22, 8, 0, tzinfo=UTC))
+        assert [row.severity for row in live(clean.pat, "CV-EVENT")] == ["override"]
+
+    def test_nobody_without_a_living_clearance_and_one_bad_record_holds_up_nobody(
+        self, clean: Cast, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tomorrow = NOW + timedelta(days=1)
+        assert flags.rescreen_by_time(now=tomorrow) == 0
+        flags.rescreen(by=clean.nina, patient=clean.quinn, now=NOW - timedelta(days=1))
+        for patient in (clean.pat, clean.quinn):
+            make.make_clearance(patient, "cleared", by=clean.dana)
+        real = flags.rescreen
+
+        def fails_for_quinn(*, patient: Patient, **more: Any) -> None:
+            if patient.pk == clean.quinn.pk:
+                raise ValueError("unreadable")
+            real(patient=patient, **more)
+
+        monkeypatch.setattr(flags, "rescreen", fails_for_quinn)
+        assert flags.rescreen_by_time(now=tomorrow) == 1
+        assert Screening.objects.get(patient=clean.pat).screened_at == tomorrow
+
+    def test_beat_calls_it(self, clean: Cast, now: datetime) -> None:
+        make.make_clearance(clean.pat, "cleared", by=clean.dana)
+        Screening.objects.update(screened_at=now - timedelta(days=1))
+        tasks.rescreen_by_time()
+        assert Screening.objects.get(patient=clean.pat).screened_at == now
+
+
+class TestWhatIsKept:
+    def test_every_flag_is_told_again_as_it_was(self) -> None:
+        """Out of the row comes the flag that went in, whatever it speaks of."""
+        all_kinds = [
+            *screen(with_facts(without=("liver", "phq9", "audit", "test", "spo2"), dosing=True), LIMITS, NOW),
+            *screen(CLEAN.__class__(birth_date=date(2015, 1, 1)), LIMITS, NOW),
+        ]
+        one = Flag(
+            code="X", rule_version=3, severity=Severity.INFO, finding=Finding.FOUND, trigger=None, says="%(day)s %(kinds)s %(n)s",
+            lifts="", details=(("day", date(2027, 1, 1)), ("kinds", (ConditionKind.TIA, ConditionKind.STROKE)), ("n", Decimal("3.0"))),
+            evidence=("a",), contradicted_by=("b",), lifted_by=frozenset({"c", "d"}), binds=Binds.DAY, expires_on=date(2027, 1, 1),
+            is_soft=True,
+        )  # fmt: skip
+        for flag in (*all_kinds, one):
+            again = flagdata.flag_of(flagdata.as_data(flag))
+            assert again == flag
+            assert again.sentence == flag.sentence
+
+    def test_a_condition_that_no_list_knows_any_more_is_told_by_its_code(self) -> None:
+        data = flagdata.as_data(screen(with_facts(without=("liver",)), LIMITS, NOW)[0])
+        data["details"] = [["condition", {"condition": "forgotten"}]]
+        data["says"] = "On record: %(condition)s."
+        with translation.override("en"):
+            assert flagdata.flag_of(data).sentence == "On record: forgotten."
+
+    def test_what_a_flag_cannot_speak_of_is_refused(self) -> None:
+        flag = screen(with_facts(without=("liver",)), LIMITS, NOW)[0]
+        with pytest.raises(TypeError, match="not of float"):
+            flagdata.as_data(flag.__class__(**{**flag.__dict__, "details": (("n", 1.5),)}))
+
+    def test_the_database_refuses_a_block_that_is_decided(self, clean: Cast) -> None:
+        condition(clean, "aneurysm")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        (row,) = live(clean.pat)
+        with pytest.raises(IntegrityError, match="flag_block_never_overridden"), transaction.atomic():
+            override(row, clean, date(2027, 4, 13))
