@@ -4,7 +4,7 @@ from datetime import date
 
 from django.urls import URLPattern, path, register_converter
 
-from sessions.views import chart, day, letters, portal, schedule, visits
+from sessions.views import attendance, chart, day, letters, portal, schedule, visits
 
 app_name = "sessions"
 
@@ -45,18 +45,20 @@ appointment_urls: list[URLPattern] = [
     path("appointments/<uuid:appointment_id>/", visits.appointment, name="appointment"),
     path("appointments/<uuid:appointment_id>/reschedule/", visits.reschedule, name="reschedule"),
     path("appointments/<uuid:appointment_id>/cancel/", visits.cancel_appointment, name="cancel_appointment"),
-    path("appointments/<uuid:appointment_id>/confirm/", visits.confirm_appointment, name="confirm_appointment"),
-    path("appointments/<uuid:appointment_id>/check-in/", visits.check_in, name="check_in"),
-    path("appointments/<uuid:appointment_id>/undo-check-in/", visits.undo_check_in, name="undo_check_in"),
-    path("appointments/<uuid:appointment_id>/start/", visits.start_appointment, name="start_appointment"),
-    path("appointments/<uuid:appointment_id>/finish/", visits.finish_appointment, name="finish_appointment"),
-    path("appointments/<uuid:appointment_id>/left/", visits.mark_left, name="mark_left"),
-    path("appointments/<uuid:appointment_id>/no-show/", visits.mark_no_show, name="mark_no_show"),
-    path("appointments/<uuid:appointment_id>/undo-no-show/", visits.undo_no_show, name="undo_no_show"),
-    path("appointments/<uuid:appointment_id>/record-afterwards/", visits.record_afterwards, name="record_afterwards"),
+    path("appointments/<uuid:appointment_id>/confirm/", attendance.confirm_appointment, name="confirm_appointment"),
+    path("appointments/<uuid:appointment_id>/check-in/", attendance.check_in, name="check_in"),
+    path("appointments/<uuid:appointment_id>/undo-check-in/", attendance.undo_check_in, name="undo_check_in"),
+    path("appointments/<uuid:appointment_id>/start/", attendance.start_appointment, name="start_appointment"),
+    path("appointments/<uuid:appointment_id>/finish/", attendance.finish_appointment, name="finish_appointment"),
+    path("appointments/<uuid:appointment_id>/left/", attendance.mark_left, name="mark_left"),
+    path("appointments/<uuid:appointment_id>/no-show/", attendance.mark_no_show, name="mark_no_show"),
+    path("appointments/<uuid:appointment_id>/undo-no-show/", attendance.undo_no_show, name="undo_no_show"),
+    path(
+        "appointments/<uuid:appointment_id>/record-afterwards/", attendance.record_afterwards, name="record_afterwards"
+    ),
     path(
         "appointments/<uuid:appointment_id>/undo-record-afterwards/",
-        visits.undo_record_afterwards,
+        attendance.undo_record_afterwards,
         name="undo_record_afterwards",
     ),
     path("appointments/<uuid:appointment_id>/letters/", letters.visit_letters, name="visit_letters"),

@@ -1,12 +1,12 @@
-"""Visits at the desk: find an opening, book, move, cancel, confirm, check in, and say what became of them."""
+"""Visits at the desk: book, look at, move and cancel them, and answer what patients wish.
 
-import functools
+The list of openings is in openings.py, what happens on the day of a visit in attendance.py.
+"""
+
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -17,195 +17,23 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from clinic import localtime
-from clinic.access import GET_POST, POST, Permission, holds, staff_view
+from clinic.access import GET_POST, Permission, holds, staff_view
 from clinic.errors import Refused
-from clinic.http import UNPROCESSABLE, StaffRequest, answer, go, go_to
-from clinic.models import Location, Role, Room, User, WorkItem
+from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
+from clinic.models import Location, User, WorkItem
 from patients import crisis
 from patients.access import get_patient_or_404, get_referral_or_404
 from patients.models import Patient, Referral
-from sessions import availability, timetable
 from sessions.access import get_appointment_or_404, get_change_request_or_404
-from sessions.actions import attendance, recalls, visits, wishes
-from sessions.actions.holds import SlotTaken
-from sessions.availability import Opening
+from sessions.actions import recalls, visits, wishes
 from sessions.forms.visits import (
     AnswerChangeRequestForm,
     BookIntakeForm,
     CancelAppointmentForm,
-    ChooseSlotForm,
-    FindSlotForm,
-    RecordAfterwardsForm,
     RescheduleForm,
-    SeenVersionForm,
-    Slot,
-    UndoNoShowForm,
 )
 from sessions.models import INTAKE, Appointment, ChangeRequest, Reminder, VisitType
-from sessions.views import day
-
-# When the chosen week is full, openings are looked for this much further.
-LOOK_AHEAD = timedelta(weeks=6)
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Who and where a kind of visit may be, at one location."""
-
-    people: dict[uuid.UUID, User]
-    rooms: dict[uuid.UUID, Room]
-
-
-@dataclass
-class Day:
-    """One day of the list of openings."""
-
-    label: str
-    zone: str
-    slots: list[dict[str, str]] = field(default_factory=list)
-
-
-def _choices(location: Location, visit_type: VisitType) -> Choices:
-    people = User.objects.working_at(location.pk, Role(visit_type.role)).order_by("name")
-    rooms = Room.objects.in_use().filter(location=location, kind=visit_type.room_kind).order_by("name")
-    return Choices({who.pk: who for who in people}, {room.pk: room for room in rooms})
-
-
-def _find(
-    request: StaffRequest,
-    *,
-    location: Location,
-    visit_type: VisitType,
-    patient: Patient,
-    choices: Choices,
-    keep: dict[str, str],
-    chosen: Slot | None,
-    ignoring: Appointment | None = None,
-) -> dict[str, Any]:
-    """Return the context of the list of openings: one week, by day, with links to the weeks around it.
-
-    ``keep`` is what every link must carry besides the filters. Reads are fixed in number, however long the list.
-    """
-    form = FindSlotForm(request.GET)
-    wished = form.cleaned_data if form.is_valid() else {k: v for k, v in form.cleaned_data.items() if v}
-    tz, need = location.tz, timetable.need_of(visit_type)
-    today = localtime.day_of(request.now, tz)
-    first_week = localtime.week_start(today)
-    begin = wished.get("week") or (localtime.day_of(ignoring.starts_at, tz) if ignoring else today)
-    week = max(first_week, localtime.week_start(min(begin, today + timedelta(days=730))))
-    clinician = choices.people.get(wished.get("clinician"))  # type: ignore[arg-type]  # None finds nobody
-    room = choices.rooms.get(wished.get("room"))  # type: ignore[arg-type]
-    people, rooms = list(choices.people), list(choices.rooms)
-    start = localtime.at(week, datetime.min.time(), tz) - timedelta(days=1)
-    end = start + LOOK_AHEAD + timedelta(days=3)
-    taken = timetable.held([*people, *rooms, patient.pk], start, end, ignoring)
-    calendar = timetable.read(location, people=people, taken=taken, start=start, end=end)
-
-    def openings(first: date, last: date) -> list[Opening]:
-        return availability.open_slots(
-            calendar, need, clinicians=[clinician.pk] if clinician else _least_busy_first(people, calendar, week),
-            rooms=[room.pk] if room else rooms, patient=patient.pk, first=max(first, today), last=last, now=request.now,
-        )  # fmt: skip
-
-    def link(**changes: str) -> str:
-        filters = {"clinician": str(clinician.pk) if clinician else "", "room": str(room.pk) if room else ""}
-        asked = {**keep, **filters, "week": week.isoformat(), **changes}
-        return "?" + urlencode({key: value for key, value in asked.items() if value})
-
-    found = openings(week, week + timedelta(days=6))
-    later = None if found else next(iter(openings(week + timedelta(days=7), week + LOOK_AHEAD)), None)
-    return {
-        "days": _by_day(found, choices, tz, show_person=clinician is None and len(people) > 1),
-        "chosen": str(chosen) if chosen else "",
-        "week_label": _week_label(week),
-        "week": week.isoformat(),
-        "zone": localtime.zone_text(localtime.at(week, datetime.min.time(), tz), tz),
-        "earlier_url": link(week=(week - timedelta(days=7)).isoformat()) if week > first_week else "",
-        "later_url": link(week=(week + timedelta(days=7)).isoformat()),
-        "next_opening": {
-            "label": localtime.moment_text(later.starts_at, tz),
-            "url": link(week=localtime.day_of(later.starts_at, tz).isoformat()),
-        }
-        if later
-        else None,
-        "people": [{"id": str(p.pk), "name": p.name, "is_chosen": p == clinician} for p in choices.people.values()],
-        "rooms": [{"id": str(r.pk), "name": r.name, "is_chosen": r == room} for r in choices.rooms.values()],
-        "post_url": link(),
-        "keep": keep,
-        "visit_type": visit_type,
-        "location": location,
-        "patient": patient,
-    }
-
-
-def _least_busy_first(people: list[uuid.UUID], calendar: availability.Calendar, week: date) -> list[uuid.UUID]:
-    """Return the people with the fewest minutes taken that week first, so that one does not get all the visits."""
-    start, end = localtime.week_bounds(week, calendar.tz)
-
-    def taken(who: uuid.UUID) -> timedelta:
-        spans = availability.common(calendar.taken.get(who, ()), [(start, end)])
-        return sum((b - a for a, b in spans), timedelta(0))
-
-    return sorted(people, key=taken)
-
-
-def _by_day(found: list[Opening], choices: Choices, tz: Any, *, show_person: bool) -> list[Day]:
-    """Return the openings by day, one for each start: the first person of the list who is free."""
-    days: dict[date, Day] = {}
-    seen: set[datetime] = set()
-    for opening in found:
-        if opening.starts_at in seen:
-            continue
-        seen.add(opening.starts_at)
-        day = localtime.day_of(opening.starts_at, tz)
-        entry = days.setdefault(day, Day(formats.date_format(day, "D j M"), localtime.zone_text(opening.starts_at, tz)))
-        entry.slots.append(
-            {
-                "value": str(Slot(opening.starts_at, opening.clinician_id, opening.room_id)),
-                "time": localtime.clock_text(opening.starts_at, tz),
-                "who": choices.people[opening.clinician_id].short_name if show_person else "",
-                "label": _slot_label(opening, choices, tz),
-            }
-        )
-    return list(days.values())
-
-
-def _slot_label(opening: Opening, choices: Choices, tz: Any) -> str:
-    parts = [localtime.moment_text(opening.starts_at, tz), choices.people[opening.clinician_id].name]
-    if opening.room_id is not None:
-        parts.append(choices.rooms[opening.room_id].name)
-    return " · ".join(parts)
-
-
-def _week_label(week: date) -> str:
-    last = week + timedelta(days=6)
-    begins = formats.date_format(week, "j M" if week.month != last.month else "j")
-    return f"{begins}–{formats.date_format(last, 'j M Y')}"  # an en dash is how a span is written
-
-
-def _alternatives(refusal: Refused, choices: Choices, tz: Any) -> list[dict[str, str]]:
-    """Return the one-tap buttons that a taken slot brings along."""
-    if not isinstance(refusal, SlotTaken):
-        return []
-    return [
-        {
-            "value": str(Slot(opening.starts_at, opening.clinician_id, opening.room_id)),
-            "label": _slot_label(opening, choices, tz),
-        }
-        for opening in refusal.alternatives
-        if opening.clinician_id in choices.people and (opening.room_id is None or opening.room_id in choices.rooms)
-    ]
-
-
-def _place_of(form: ChooseSlotForm, choices: Choices) -> tuple[Slot, User, Room | None] | None:
-    """Return the slot with its person and room, or None with an error on the form when the list has no such thing."""
-    slot: Slot = form.cleaned_data["slot"]
-    clinician = choices.people.get(slot.clinician_id)
-    room = choices.rooms.get(slot.room_id) if slot.room_id else None
-    if clinician is None or (slot.room_id is not None and room is None):
-        form.add_error("slot", _("Choose a time from the list."))
-        return None
-    return slot, clinician, room
+from sessions.views import openings
 
 
 def _whom(request: StaffRequest) -> tuple[Referral | None, Patient, Location] | None:
@@ -256,10 +84,10 @@ def book_intake(request: StaffRequest) -> HttpResponse:
         status = UNPROCESSABLE if request.method == "POST" else 200
         return answer(request, "sessions/book_intake.html", {"nobody": True}, status=status)
     referral, patient, location = whom
-    choices = _choices(location, visit_type)
+    choices = openings.choices_of(location, visit_type)
     form = BookIntakeForm(request.POST or None)
     alternatives: list[dict[str, str]] = []
-    if request.method == "POST" and form.is_valid() and (place := _place_of(form, choices)):
+    if request.method == "POST" and form.is_valid() and (place := openings.place_of(form, choices)):
         slot, clinician, room = place
         try:
             visit = visits.book_intake(
@@ -269,14 +97,14 @@ def book_intake(request: StaffRequest) -> HttpResponse:
             )  # fmt: skip
         except Refused as refusal:
             form.add_error(None, str(refusal))
-            alternatives = _alternatives(refusal, choices, location.tz)
+            alternatives = openings.alternatives_of(refusal, choices, location.tz)
         else:
             messages.success(request, _booked_sentence(visit, patient))
             return go(request, "sessions:appointment", visit.pk)
     keep = {"referral": str(referral.pk)} if referral else {"patient": str(patient.pk)}
-    context = _find(
+    context = openings.find(
         request, location=location, visit_type=visit_type, patient=patient, choices=choices, keep=keep,
-        chosen=_chosen(form),
+        chosen=openings.chosen_in(form),
     )  # fmt: skip
     context |= {
         "form": form, "alternatives": alternatives, "referral": referral,
@@ -299,11 +127,6 @@ def _intakes_to_come(request: StaffRequest, patient: Patient) -> list[dict[str, 
         }
         for visit in Appointment.objects.intakes_to_come(patient, request.now)
     ]
-
-
-def _chosen(form: ChooseSlotForm) -> Slot | None:
-    slot = form.cleaned_data.get("slot") if form.is_bound and hasattr(form, "cleaned_data") else None
-    return slot if isinstance(slot, Slot) else None
 
 
 def _booked_sentence(visit: Appointment, patient: Patient) -> str:
@@ -466,10 +289,10 @@ def _cancelled_words(visit: Appointment) -> str:
 def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """Choose another time, person or room for a visit, and move it."""
     visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
-    choices = _choices(visit.location, visit.visit_type)
+    choices = openings.choices_of(visit.location, visit.visit_type)
     form = RescheduleForm(request.POST or None, initial={"version": visit.version})
     alternatives: list[dict[str, str]] = []
-    if request.method == "POST" and form.is_valid() and (place := _place_of(form, choices)):
+    if request.method == "POST" and form.is_valid() and (place := openings.place_of(form, choices)):
         slot, clinician, room = place
         try:
             moved = visits.reschedule(
@@ -478,15 +301,15 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
             )  # fmt: skip
         except Refused as refusal:
             form.add_error(None, str(refusal))
-            alternatives = _alternatives(refusal, choices, visit.location.tz)
+            alternatives = openings.alternatives_of(refusal, choices, visit.location.tz)
             visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
             _now_seen(form, visit, refusal)
         else:
             messages.success(request, _moved_sentence(visit, moved))
             return go(request, "sessions:appointment", visit.pk)
-    context = _find(
+    context = openings.find(
         request, location=visit.location, visit_type=visit.visit_type, patient=visit.patient, choices=choices, keep={},
-        chosen=_chosen(form), ignoring=visit,
+        chosen=openings.chosen_in(form), ignoring=visit,
     )  # fmt: skip
     context |= {
         "form": form, "alternatives": alternatives, "visit": visit, "now_at": visits.said(visit),
@@ -555,163 +378,6 @@ def _cancelled_sentence(visit: Appointment, now: datetime) -> str:
         "told": _told(visit, visit.patient) if visit.starts_at > now else "",
     }
     return (_("%(type)s for %(name)s on %(when)s is cancelled. %(told)s") % facts).strip()
-
-
-Verb = Callable[..., Appointment]
-
-
-def _do(
-    request: StaffRequest, appointment_id: uuid.UUID, permission: Permission, act: Verb, sentence: str, undo: str = ""
-) -> HttpResponse:
-    """Open the door, do one thing on the day of a visit, and go back to the page it was asked on.
-
-    ``sentence`` may name the patient; ``undo`` is the URL name that takes it back. A refusal is a warning on that page.
-    """
-    visit = get_appointment_or_404(request, appointment_id, permission)
-    toast: dict[str, str] = {"text": sentence % {"name": visit.patient.full_name}, "tone": "success"}
-    back = "today" in {request.GET.get("back"), request.POST.get("back")}
-    asked = day.Asked.of(request)
-    try:
-        act(by=request.user, appointment=visit, now=request.now)
-        if undo:
-            query = "?" + urlencode({"back": "today", **asked.values()}) if back else ""
-            toast["undo_url"] = reverse(undo, args=[visit.pk]) + query
-    except Refused as refusal:
-        toast = {"text": str(refusal), "tone": "warning"}
-    if back and getattr(request, "htmx", False):
-        return day.board_answer(request, toast)
-    tags = f"undo:{toast['undo_url']}" if "undo_url" in toast else ""
-    messages.add_message(
-        request, messages.SUCCESS if toast["tone"] == "success" else messages.WARNING, toast["text"], extra_tags=tags
-    )
-    return go_to(request, asked.url()) if back else go(request, "sessions:appointment", visit.pk)
-
-
-@staff_view(Permission.APPOINTMENT_BOOK, methods=POST)
-def confirm_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The patient said on the phone that they will come, at the time that was on the screen."""
-    form = SeenVersionForm(request.POST)
-    seen = form.cleaned_data["version"] if form.is_valid() else 0
-    return _do(
-        request, appointment_id, Permission.APPOINTMENT_BOOK, functools.partial(attendance.confirm, seen_version=seen),
-        _("%(name)s’s visit is confirmed."),
-    )  # fmt: skip
-
-
-@staff_view(Permission.APPOINTMENT_CHECK_IN, methods=POST)
-def check_in(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The patient is here."""
-    return _do(
-        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, attendance.check_in, _("%(name)s is checked in."),
-        undo="sessions:undo_check_in",
-    )  # fmt: skip
-
-
-@staff_view(Permission.APPOINTMENT_CHECK_IN, methods=POST)
-def undo_check_in(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The check-in was a slip."""
-    return _do(
-        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, attendance.undo_check_in,
-        _("The check-in of %(name)s is taken back."),
-    )  # fmt: skip
-
-
-@staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
-def start_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The patient is in the room."""
-    return _do(request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.start, _("%(name)s is in the room."))
-
-
-@staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
-def finish_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The visit is done."""
-    return _do(
-        request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.finish, _("The visit of %(name)s is done.")
-    )
-
-
-@staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
-def mark_left(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The patient left before the end."""
-    return _do(request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.mark_left, _("%(name)s has left."))
-
-
-@staff_view(Permission.APPOINTMENT_CHECK_IN, methods=POST)
-def mark_no_show(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The patient did not come."""
-    return _do(
-        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, attendance.mark_no_show,
-        _("Noted: %(name)s did not come. The room and the time are free again."),
-    )  # fmt: skip
-
-
-@staff_view(Permission.APPOINTMENT_CHECK_IN, methods=GET_POST)
-def undo_no_show(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The patient came after all: say why, and the visit is planned again."""
-    visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_CHECK_IN)
-    form = UndoNoShowForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            attendance.undo_no_show(
-                by=request.user, appointment=visit, because=form.cleaned_data["because"], now=request.now
-            )
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            messages.success(request, _("%(name)s’s visit is planned again.") % {"name": visit.patient.full_name})
-            return go(request, "sessions:appointment", visit.pk)
-    status = UNPROCESSABLE if request.method == "POST" else 200
-    context = {"form": form, "visit": visit, "said": visits.said(visit)}
-    return answer(request, "sessions/undo_no_show.html", context, status=status)
-
-
-@staff_view(Permission.APPOINTMENT_CONDUCT, methods=GET_POST)
-def record_afterwards(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """The visit took place and nobody was checked in: say when it began and why it is written down late."""
-    visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_CONDUCT)
-    tz = visit.location.tz
-    form = RecordAfterwardsForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        began_at = localtime.at(localtime.day_of(visit.starts_at, tz), form.cleaned_data["began_at"], tz)
-        try:
-            attendance.record_afterwards(
-                by=request.user, appointment=visit, began_at=began_at, note=form.cleaned_data["note"],
-                reason=Appointment.RecordReason(form.cleaned_data["reason"]), now=request.now,
-            )  # fmt: skip
-        except Refused as refusal:
-            form.add_error(None, str(refusal))
-        else:
-            messages.success(
-                request, _recorded_sentence(visit, began_at),
-                extra_tags="undo:" + reverse("sessions:undo_record_afterwards", args=[visit.pk]),
-            )  # fmt: skip
-            return go(request, "sessions:appointment", visit.pk)
-    context = {
-        "form": form, "visit": visit, "said": visits.said(visit),
-        "born": formats.date_format(visit.patient.birth_date, "j M Y"),
-        "day": localtime.day_text(localtime.day_of(visit.starts_at, tz)), "zone": localtime.zone_text(visit.starts_at, tz),
-        "until": localtime.moment_text(visit.record_until(), tz),
-        "is_today": localtime.day_of(visit.starts_at, tz) == localtime.day_of(request.now, tz),
-    }  # fmt: skip
-    status = UNPROCESSABLE if request.method == "POST" else 200
-    return answer(request, "sessions/record_afterwards.html", context, status=status)
-
-
-def _recorded_sentence(visit: Appointment, began_at: datetime) -> str:
-    return _("%(type)s of %(name)s on %(when)s is recorded as done.") % {
-        "type": visit.visit_type.name,
-        "name": visit.patient.full_name,
-        "when": localtime.moment_text(began_at, visit.location.tz),
-    }
-
-
-@staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
-def undo_record_afterwards(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
-    """What was recorded afterwards was a slip."""
-    return _do(
-        request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.undo_record_afterwards,
-        _("The visit of %(name)s is as it was before. Say what became of it."),
-    )  # fmt: skip
 
 
 @staff_view(Permission.APPOINTMENT_BOOK, methods=GET_POST)

@@ -1,0 +1,189 @@
+"""The list of openings that a visit's time is chosen from: its week, its filters, and what comes back with a taken slot."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.utils import formats
+from django.utils.translation import gettext as _
+
+from clinic import localtime
+from clinic.errors import Refused
+from clinic.http import StaffRequest
+from clinic.models import Location, Role, Room, User
+from patients.models import Patient
+from sessions import availability, timetable
+from sessions.actions.holds import SlotTaken
+from sessions.availability import Opening
+from sessions.forms.visits import ChooseSlotForm, FindSlotForm, Slot
+from sessions.models import Appointment, VisitType
+
+# When the chosen week is full, openings are looked for this much further.
+LOOK_AHEAD = timedelta(weeks=6)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Who and where a kind of visit may be, at one location."""
+
+    people: dict[uuid.UUID, User]
+    rooms: dict[uuid.UUID, Room]
+
+
+@dataclass
+class Day:
+    """One day of the list of openings."""
+
+    label: str
+    zone: str
+    slots: list[dict[str, str]] = field(default_factory=list)
+
+
+def choices_of(location: Location, visit_type: VisitType) -> Choices:
+    people = User.objects.working_at(location.pk, Role(visit_type.role)).order_by("name")
+    rooms = Room.objects.in_use().filter(location=location, kind=visit_type.room_kind).order_by("name")
+    return Choices({who.pk: who for who in people}, {room.pk: room for room in rooms})
+
+
+def find(
+    request: StaffRequest,
+    *,
+    location: Location,
+    visit_type: VisitType,
+    patient: Patient,
+    choices: Choices,
+    keep: dict[str, str],
+    chosen: Slot | None,
+    ignoring: Appointment | None = None,
+) -> dict[str, Any]:
+    """Return the context of the list of openings: one week, by day, with links to the weeks around it.
+
+    ``keep`` is what every link must carry besides the filters. Reads are fixed in number, however long the list.
+    """
+    form = FindSlotForm(request.GET)
+    wished = form.cleaned_data if form.is_valid() else {k: v for k, v in form.cleaned_data.items() if v}
+    tz, need = location.tz, timetable.need_of(visit_type)
+    today = localtime.day_of(request.now, tz)
+    first_week = localtime.week_start(today)
+    begin = wished.get("week") or (localtime.day_of(ignoring.starts_at, tz) if ignoring else today)
+    week = max(first_week, localtime.week_start(min(begin, today + timedelta(days=730))))
+    clinician = choices.people.get(wished.get("clinician"))  # type: ignore[arg-type]  # None finds nobody
+    room = choices.rooms.get(wished.get("room"))  # type: ignore[arg-type]
+    people, rooms = list(choices.people), list(choices.rooms)
+    start = localtime.at(week, datetime.min.time(), tz) - timedelta(days=1)
+    end = start + LOOK_AHEAD + timedelta(days=3)
+    taken = timetable.held([*people, *rooms, patient.pk], start, end, ignoring)
+    calendar = timetable.read(location, people=people, taken=taken, start=start, end=end)
+
+    def found_between(first: date, last: date) -> list[Opening]:
+        return availability.open_slots(
+            calendar, need, clinicians=[clinician.pk] if clinician else _least_busy_first(people, calendar, week),
+            rooms=[room.pk] if room else rooms, patient=patient.pk, first=max(first, today), last=last, now=request.now,
+        )  # fmt: skip
+
+    def link(**changes: str) -> str:
+        filters = {"clinician": str(clinician.pk) if clinician else "", "room": str(room.pk) if room else ""}
+        asked = {**keep, **filters, "week": week.isoformat(), **changes}
+        return "?" + urlencode({key: value for key, value in asked.items() if value})
+
+    found = found_between(week, week + timedelta(days=6))
+    later = None if found else next(iter(found_between(week + timedelta(days=7), week + LOOK_AHEAD)), None)
+    return {
+        "days": _by_day(found, choices, tz, show_person=clinician is None and len(people) > 1),
+        "chosen": str(chosen) if chosen else "",
+        "week_label": _week_label(week),
+        "week": week.isoformat(),
+        "zone": localtime.zone_text(localtime.at(week, datetime.min.time(), tz), tz),
+        "earlier_url": link(week=(week - timedelta(days=7)).isoformat()) if week > first_week else "",
+        "later_url": link(week=(week + timedelta(days=7)).isoformat()),
+        "next_opening": {
+            "label": localtime.moment_text(later.starts_at, tz),
+            "url": link(week=localtime.day_of(later.starts_at, tz).isoformat()),
+        }
+        if later
+        else None,
+        "people": [{"id": str(p.pk), "name": p.name, "is_chosen": p == clinician} for p in choices.people.values()],
+        "rooms": [{"id": str(r.pk), "name": r.name, "is_chosen": r == room} for r in choices.rooms.values()],
+        "post_url": link(),
+        "keep": keep,
+        "visit_type": visit_type,
+        "location": location,
+        "patient": patient,
+    }
+
+
+def _least_busy_first(people: list[uuid.UUID], calendar: availability.Calendar, week: date) -> list[uuid.UUID]:
+    """Return the people with the fewest minutes taken that week first, so that one does not get all the visits."""
+    start, end = localtime.week_bounds(week, calendar.tz)
+
+    def taken(who: uuid.UUID) -> timedelta:
+        spans = availability.common(calendar.taken.get(who, ()), [(start, end)])
+        return sum((b - a for a, b in spans), timedelta(0))
+
+    return sorted(people, key=taken)
+
+
+def _by_day(found: list[Opening], choices: Choices, tz: Any, *, show_person: bool) -> list[Day]:
+    """Return the openings by day, one for each start: the first person of the list who is free."""
+    days: dict[date, Day] = {}
+    seen: set[datetime] = set()
+    for opening in found:
+        if opening.starts_at in seen:
+            continue
+        seen.add(opening.starts_at)
+        day = localtime.day_of(opening.starts_at, tz)
+        entry = days.setdefault(day, Day(formats.date_format(day, "D j M"), localtime.zone_text(opening.starts_at, tz)))
+        entry.slots.append(
+            {
+                "value": str(Slot(opening.starts_at, opening.clinician_id, opening.room_id)),
+                "time": localtime.clock_text(opening.starts_at, tz),
+                "who": choices.people[opening.clinician_id].short_name if show_person else "",
+                "label": _slot_label(opening, choices, tz),
+            }
+        )
+    return list(days.values())
+
+
+def _slot_label(opening: Opening, choices: Choices, tz: Any) -> str:
+    parts = [localtime.moment_text(opening.starts_at, tz), choices.people[opening.clinician_id].name]
+    if opening.room_id is not None:
+        parts.append(choices.rooms[opening.room_id].name)
+    return " · ".join(parts)
+
+
+def _week_label(week: date) -> str:
+    last = week + timedelta(days=6)
+    begins = formats.date_format(week, "j M" if week.month != last.month else "j")
+    return f"{begins}–{formats.date_format(last, 'j M Y')}"  # an en dash is how a span is written
+
+
+def alternatives_of(refusal: Refused, choices: Choices, tz: Any) -> list[dict[str, str]]:
+    """Return the one-tap buttons that a taken slot brings along."""
+    if not isinstance(refusal, SlotTaken):
+        return []
+    return [
+        {
+            "value": str(Slot(opening.starts_at, opening.clinician_id, opening.room_id)),
+            "label": _slot_label(opening, choices, tz),
+        }
+        for opening in refusal.alternatives
+        if opening.clinician_id in choices.people and (opening.room_id is None or opening.room_id in choices.rooms)
+    ]
+
+
+def place_of(form: ChooseSlotForm, choices: Choices) -> tuple[Slot, User, Room | None] | None:
+    """Return the slot with its person and room, or None with an error on the form when the list has no such thing."""
+    slot: Slot = form.cleaned_data["slot"]
+    clinician = choices.people.get(slot.clinician_id)
+    room = choices.rooms.get(slot.room_id) if slot.room_id else None
+    if clinician is None or (slot.room_id is not None and room is None):
+        form.add_error("slot", _("Choose a time from the list."))
+        return None
+    return slot, clinician, room
+
+
+def chosen_in(form: ChooseSlotForm) -> Slot | None:
+    slot = form.cleaned_data.get("slot") if form.is_bound and hasattr(form, "cleaned_data") else None
+    return slot if isinstance(slot, Slot) else None
