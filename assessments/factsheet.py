@@ -104,7 +104,9 @@ def _shaped(rows: models.QuerySet[Any], table: str, **columns: Any) -> models.Qu
     """Return the rows in the one shape that all branches of the union have."""
     named = {f"r_{name}": column for name, column in columns.items()}
     order = ("r_pk", "r_at", "r_written", "r_prescriber", "r_corrected", "r_taken_back", "r_body")
-    return rows.order_by().annotate(r_table=Value(table), **named).values_list("r_table", *order)
+    shaped: models.QuerySet[Any, tuple[Any, ...]]
+    shaped = rows.order_by().annotate(r_table=Value(table), **named).values_list("r_table", *order)
+    return shaped
 
 
 def _health_rows(model: type[HealthFact], patient: Patient, fields: tuple[str, ...]) -> models.QuerySet[Any, Any]:

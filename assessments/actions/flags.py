@@ -5,24 +5,28 @@ decided about it no longer counts and the question is asked anew (domain.md 1.3,
 """
 
 import logging
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Subquery
 from django.db.models.functions import JSONObject
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assessments import factsheet, flagdata, medicines, screening
 from assessments.actions import clearances
+from assessments.eligibility import override_expiry
 from assessments.models import Clearance, Screening, ScreeningFlag
 from clinic import audit, localtime, policy
-from clinic.actions import system, worklist
+from clinic.actions import people, signatures, system, worklist
+from clinic.actions.signatures import Proof
 from clinic.errors import Refused
-from clinic.models import Location, PolicyVersion, Role, User, WorkItem
+from clinic.models import Location, PolicyVersion, Role, Signature, User, WorkItem
 from patients.models import CareTeamMember, Patient
 
 logger = logging.getLogger(__name__)
@@ -35,13 +39,82 @@ CHUNK = 500
 Status, Severity, Finding = ScreeningFlag.Status, ScreeningFlag.Severity, ScreeningFlag.Finding
 
 
-class LimitNotSet(Refused):
-    """Nobody is screened with a number that nobody approved."""
+class NotOfTheTeam(Refused):
+    """An emergency opening is for reading."""
 
     def __init__(self) -> None:
         super().__init__(
-            _("A limit that screening needs is missing from the clinic’s policy. Ask a medical director to approve one that has it; until then nothing can be screened.")
+            _("Only a prescriber of this patient’s care team decides. Ask to be added to the team, or ask its prescriber.")
         )  # fmt: skip
+
+
+class HasChanged(Refused):
+    """The facts, or somebody else's decision, came first."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("A fact or a decision has changed this since you opened it. Nothing of yours was signed. Look at what stands now.")
+        )  # fmt: skip
+
+
+class BlockStands(Refused):
+    """A BLOCK is lifted by facts alone."""
+
+    def __init__(self, flag: screening.Flag) -> None:
+        super().__init__(
+            _("This stops a dose and nobody can decide otherwise. What lifts it: %(lifts)s")
+            % {"lifts": flag.what_lifts}
+        )
+
+
+class QuestionIsAnswered(Refused):
+    """What nobody knows is asked, not decided."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This is a question. Record the answer; there is nothing to decide until it is known."))
+
+
+class NothingToDecide(Refused):
+    """An INFO is read, not decided."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This is for you to know and holds no dose. Mark it as seen."))
+
+
+class NotForSeeing(Refused):
+    """What holds a dose is not ticked off."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This holds a dose. It is decided with a reason and a plan, or lifted by a fact; having seen it is not enough.")
+        )  # fmt: skip
+
+
+class ReasonMissing(Refused):
+    """A decision says why."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Choose a reason and say in your own words why you go ahead."))
+
+
+class PlanMissing(Refused):
+    """A decision to go ahead says what is done about the risk."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Say what is done about the risk. Without a plan this cannot be decided."))
+
+
+@dataclass(frozen=True)
+class Override:
+    """What a prescriber says about one flag. ``plan_text`` may be empty where the flag asks for none (``is_soft``)."""
+
+    flag_id: uuid.UUID
+    reason_code: str
+    reason_text: str
+    plan_text: str = ""
+
+
+Chosen = list[tuple[ScreeningFlag, Override]]
 
 
 @transaction.atomic
@@ -86,7 +159,7 @@ def _locked(patient: Patient) -> tuple[Patient, dict[str, Any] | None]:
     )
     rows = Patient.objects.select_for_update(no_key=True, of=("self",)).select_related("home_location")
     locked = rows.annotate(last_screening=Subquery(last)).get(pk=patient.pk)
-    return locked, locked.last_screening
+    return locked, locked.last_screening  # type: ignore[attr-defined]  # annotated above
 
 
 def _day(moment: str, tz: ZoneInfo) -> date:
@@ -94,11 +167,8 @@ def _day(moment: str, tz: ZoneInfo) -> date:
 
 
 def _limits(now: datetime) -> tuple[PolicyVersion, screening.ScreeningLimits]:
-    try:
-        version = policy.in_force(now).version
-        return version, screening.ScreeningLimits.from_policy(version.values)
-    except (ImproperlyConfigured, KeyError, TypeError, ValueError) as error:
-        raise LimitNotSet from error
+    limits = policy.in_force(now)
+    return limits.version, screening.ScreeningLimits.from_policy(limits.values)
 
 
 def _still_holds(row: ScreeningFlag, flag: screening.Flag, today: date) -> bool:
@@ -225,3 +295,110 @@ def rescreen_by_time(*, now: datetime) -> int:
             else:
                 done += 1
     return done
+
+
+@transaction.atomic
+def decide(
+    *, by: User, flag: ScreeningFlag, reason_code: str, reason_text: str, plan_text: str, proof: Proof, now: datetime
+) -> ScreeningFlag:
+    """Return the flag, decided and signed: the patient may be treated in spite of it until the decision runs out.
+
+    Refuses what ``guard_overrides`` refuses, and a wrong proof.
+    """
+    patient = clearances.locked_patient(flag.patient)
+    override = Override(flag.pk, reason_code, reason_text, plan_text)
+    chosen = guard_overrides(by=by, patient=patient, overrides=[override], now=now)
+    row = chosen[0][0]
+    row.content = text_of(row, override)
+    signature = signatures.sign(
+        by=by, signer=by, proof=proof, purpose=Signature.Purpose.OVERRIDE, subject_type="screeningflag", subject_id=row.pk,
+        content=row.content, location=patient.home_location, patient_id=patient.pk, now=now,
+    )  # fmt: skip
+    return apply_overrides(by=by, patient=patient, chosen=chosen, signature=signature, now=now)[0]
+
+
+def guard_overrides(*, by: User, patient: Patient, overrides: Sequence[Override], now: datetime) -> Chosen:
+    """Return each open flag with what is said about it, and until when the decision will hold. The caller holds the patient's row.
+
+    Refuses who is no prescriber of the care team or may not prescribe at the patient's location today; another patient's flag and
+    one that has changed; a BLOCK, a question, an INFO; no reason, and no plan where one is asked for. Source: domain.md 1.3.
+    """
+    if not overrides:
+        return []
+    today = localtime.day_of(now, patient.home_location.tz)
+    people.may_prescribe(by, patient.home_location, today)
+    if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
+        raise NotOfTheTeam
+    until = override_expiry(today, _limits(now)[1].override_days)
+    rows = ScreeningFlag.objects.open().filter(patient=patient).in_bulk({one.flag_id for one in overrides})
+    chosen = []
+    for one in overrides:
+        row = rows.pop(one.flag_id, None)
+        if row is None:
+            raise HasChanged
+        _guard_may_be_decided(row.flag)
+        if one.reason_code not in ScreeningFlag.Reason.values or not one.reason_text.strip():
+            raise ReasonMissing
+        if not row.flag.is_soft and not one.plan_text.strip():
+            raise PlanMissing
+        row.expires_on = until
+        chosen.append((row, one))
+    return chosen
+
+
+def _guard_may_be_decided(flag: screening.Flag) -> None:
+    if flag.is_question:
+        raise QuestionIsAnswered
+    if flag.severity is screening.Severity.BLOCK:
+        raise BlockStands(flag)
+    if not flag.may_be_overridden:
+        raise NothingToDecide
+
+
+def text_of(row: ScreeningFlag, override: Override) -> str:
+    """Return what is signed about one flag, line by line: the rule's own sentence, why, the plan, and until when."""
+    lines = [
+        gettext("In spite of %(rule)s, version %(version)s: %(sentence)s")
+        % {"rule": row.code, "version": row.rule_version, "sentence": row.flag.sentence},
+        gettext("Reason: %(reason)s. %(words)s")
+        % {"reason": ScreeningFlag.Reason(override.reason_code).label, "words": override.reason_text.strip()},
+    ]
+    if override.plan_text.strip():
+        lines.append(gettext("Plan: %(words)s") % {"words": override.plan_text.strip()})
+    if row.expires_on:
+        lines.append(gettext("Holds until %(day)s") % {"day": localtime.day_text(row.expires_on)})
+    return "\n".join(lines)
+
+
+@transaction.atomic
+def apply_overrides(
+    *, by: User, patient: Patient, chosen: Chosen, signature: Signature, now: datetime
+) -> list[ScreeningFlag]:
+    """Return the flags of ``guard_overrides``, decided under a signature whose text holds ``text_of`` each of them."""
+    for row, said in chosen:
+        row.status, row.reason_code = Status.OVERRIDDEN, said.reason_code
+        row.reason_text, row.plan_text = said.reason_text.strip(), said.plan_text.strip()
+        row.decided_by, row.decided_at, row.signature = by, now, signature
+        fields = ("status", "reason_code", "reason_text", "plan_text", "decided_by", "decided_at", "expires_on", "signature", "content")  # fmt: skip
+        row.save(update_fields=fields)
+        audit.record(by, audit.Verb.FLAG_DECIDED, row, now=now, location_id=patient.home_location_id, details={"reason": said.reason_code})  # fmt: skip
+    if chosen:
+        _close_work(by=by, patient=patient, now=now)
+    return [row for row, _said in chosen]
+
+
+@transaction.atomic
+def acknowledge(*, by: User, flag: ScreeningFlag, now: datetime) -> ScreeningFlag:
+    """Return the flag, seen by ``by``; who saw it first stays written. Refuses one that has changed and whatever holds a dose."""
+    patient = clearances.locked_patient(flag.patient)
+    row = ScreeningFlag.objects.live().filter(pk=flag.pk).first()
+    if row is None:
+        raise HasChanged
+    if row.severity != Severity.INFO:
+        raise NotForSeeing
+    if row.status == Status.ACKNOWLEDGED:
+        return row
+    row.status, row.decided_by, row.decided_at = Status.ACKNOWLEDGED, by, now
+    row.save(update_fields=["status", "decided_by", "decided_at"])
+    audit.record(by, audit.Verb.FLAG_DECIDED, row, now=now, location_id=patient.home_location_id, details={"seen": True})  # fmt: skip
+    return row

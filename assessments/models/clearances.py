@@ -79,6 +79,8 @@ class ScreeningFlag(Record):
     expires_on = models.DateField(null=True, blank=True)
     # One signature may stand under several decisions that were made together and read in one text (docs/decisions/0027).
     signature = models.ForeignKey(Signature, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    # The exact words that were signed, when it was decided alone; else they are with the clearance's move.
+    content = models.TextField(blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
     objects = ScreeningFlagQuerySet.as_manager()

@@ -15,8 +15,11 @@ from assessments.facts import ConditionKind
 from assessments.models import Clearance, Condition, HealthStatement, Measurement, Medication, Screening, ScreeningFlag
 from assessments.screening import Binds, Finding, Flag, Severity, screen
 from clinic import policy
+from clinic.actions import people, signatures
+from clinic.actions.signatures import Proof
 from clinic.audit import Verb
-from clinic.models import AuditEvent, Role, WorkItem
+from clinic.errors import Refused
+from clinic.models import AuditEvent, Licence, Role, Signature, User, WorkItem
 from patients.models import CareTeamMember, Patient
 from tests import factories as make
 from tests.assessments.policy import LIMITS
@@ -50,7 +53,7 @@ def override(row: ScreeningFlag, cast: Cast, until: date) -> None:
     """Leave a flag as a prescriber's decision leaves it."""
     ScreeningFlag.objects.filter(pk=row.pk).update(
         status=Status.OVERRIDDEN, reason_code="monitored", reason_text="watched", plan_text="closely", decided_by=cast.dana,
-        decided_at=NOW, expires_on=until, signature=make.make_signature(cast.dana, cast.denver, "override", subject_id=row.pk),
+        decided_at=NOW, expires_on=until, signature=make.make_signature(cast.dana, cast.denver, Signature.Purpose.OVERRIDE, subject_id=row.pk),
     )  # fmt: skip
 
 
@@ -152,9 +155,9 @@ class TestRescreen:
         values = {**policy.FIRST_LIMITS, "screening": {**policy.FIRST_LIMITS["screening"]}}
         del values["screening"]["attempt_months"]
         make.make_policy(clean.dana, values, number=2)
-        with pytest.raises(flags.LimitNotSet, match="missing from the clinic’s policy"), transaction.atomic():
+        with pytest.raises(policy.LimitNotSet, match="the clinic’s policy sets no limit"), transaction.atomic():
             flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
-        with pytest.raises(flags.LimitNotSet), transaction.atomic():
+        with pytest.raises(policy.NoPolicyInForce), transaction.atomic():
             flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW - timedelta(days=4000))
 
     def test_days_are_those_of_the_clinic(self, clean: Cast) -> None:
@@ -331,3 +334,159 @@ class TestWhatIsKept:
         (row,) = live(clean.pat)
         with pytest.raises(IntegrityError, match="flag_block_never_overridden"), transaction.atomic():
             override(row, clean, date(2027, 4, 13))
+
+
+class TestDecide:
+    """An OVERRIDE that was found is decided by a prescriber of the team: a reason, words, a plan, a signature and an end."""
+
+    @pytest.fixture
+    def asked(self, clean: Cast, now: datetime) -> ScreeningFlag:
+        make.make_secrets(clean.dana, clean.nina)
+        make.make_licences(clean.dana)
+        condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=now)
+        (row,) = live(clean.pat)
+        return row
+
+    def decide(self, flag: ScreeningFlag, by: User, **values: Any) -> ScreeningFlag:
+        proof = values.pop("proof", Proof(password=make.PASSWORD, code=make.app_code()))
+        said = {
+            "reason_code": "stable_and_treated",
+            "reason_text": "On one drug for years.",
+            "plan_text": "Readings every 5 min.",
+        }
+        return flags.decide(by=by, flag=flag, proof=proof, now=values.pop("now", NOW), **{**said, **values})
+
+    def test_it_is_decided_signed_and_runs_out(self, clean: Cast, asked: ScreeningFlag) -> None:
+        make.make_clearance(clean.pat, "cleared", by=clean.dana)
+        self.decide(asked, clean.dana)
+        asked.refresh_from_db()
+        assert (asked.status, asked.decided_by, asked.decided_at) == (Status.OVERRIDDEN, clean.dana, NOW)
+        assert asked.expires_on == date(2027, 4, 13)
+        assert asked.content.splitlines() == [
+            f"In spite of CV-HTN-CTL, version 1: {asked.flag.sentence}",
+            "Reason: stable and treated. On one drug for years.",
+            "Plan: Readings every 5 min.",
+            "Holds until Tue 13 Apr 2027",
+        ]
+        assert asked.signature is not None
+        assert signatures.matches(asked.signature, asked.content)
+        event = AuditEvent.objects.get(verb=Verb.FLAG_DECIDED)
+        assert (event.actor_id, event.patient_id, event.details) == (
+            clean.dana.pk,
+            clean.pat.pk,
+            {"reason": "stable_and_treated"},
+        )
+
+    def test_the_prescribers_list_is_cleared(self, clean: Cast, now: datetime) -> None:
+        make.make_secrets(clean.dana)
+        make.make_licences(clean.dana)
+        make.make_clearance(clean.pat, "cleared", by=clean.dana)
+        condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=now)
+        items = WorkItem.objects.open().filter(kind=WorkItem.Kind.FLAG_TO_DECIDE)
+        assert items.count() == 1
+        self.decide(live(clean.pat)[0], clean.dana)
+        assert items.count() == 0
+
+    @pytest.mark.parametrize(
+        ("values", "refusal", "sentence"),
+        [
+            ({"reason_code": "because"}, flags.ReasonMissing, "Choose a reason"),
+            ({"reason_text": "  "}, flags.ReasonMissing, "in your own words"),
+            ({"plan_text": " "}, flags.PlanMissing, "what is done about the risk"),
+            ({"proof": Proof(password="wrong", code="000000")}, signatures.WrongProof, "Nothing was signed"),
+        ],
+    )  # fmt: skip
+    def test_what_is_not_said_or_not_shown_is_refused(
+        self, clean: Cast, asked: ScreeningFlag, values: dict[str, Any], refusal: type[Refused], sentence: str
+    ) -> None:
+        with pytest.raises(refusal, match=sentence), transaction.atomic():
+            self.decide(asked, clean.dana, **values)
+        asked.refresh_from_db()
+        assert asked.status == Status.OPEN
+
+    @pytest.mark.parametrize(
+        ("facts", "refusal", "sentence"),
+        [
+            ({"kind": "aneurysm", "state": "current"}, flags.BlockStands, "nobody can decide otherwise"),
+            ({"kind": "tia", "state": "unknown"}, flags.QuestionIsAnswered, "Record the answer"),
+            ({"kind": "glaucoma", "state": "controlled"}, flags.NothingToDecide, "Mark it as seen"),
+        ],
+    )
+    def test_a_block_a_question_and_an_info_are_not_decided(
+        self, clean: Cast, asked: ScreeningFlag, facts: dict[str, str], refusal: type[Refused], sentence: str
+    ) -> None:
+        if facts["kind"] == "tia":
+            Patient.objects.filter(pk=clean.quinn.pk).update(sex_at_birth="female")
+            make.make_care_team_member(clean.quinn, clean.dana)
+            flags.rescreen(by=clean.nina, patient=clean.quinn, now=NOW)
+            row = live(clean.quinn, "CV-EVENT")[0]
+        else:
+            condition(clean, facts["kind"], facts["state"])
+            flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+            row = next(one for one in live(clean.pat) if one.pk != asked.pk)
+        with pytest.raises(refusal, match=sentence), transaction.atomic():
+            self.decide(row, clean.dana)
+
+    def test_a_soft_one_needs_no_plan(self, clean: Cast, asked: ScreeningFlag) -> None:
+        make.make_health_fact(Medication, clean.pat, clean.nina, at=NOW, text="gabapentin 300 mg", taking="current")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        (row,) = live(clean.pat, "MED-GABA")
+        assert self.decide(row, clean.dana, plan_text="").status == Status.OVERRIDDEN
+
+    def test_nobody_else_decides(self, clean: Cast, asked: ScreeningFlag) -> None:
+        """A nurse, a prescriber of another place, one without a licence, one who is not on the team."""
+        other = make.make_user("Other Prescriber")
+        make.make_member(other, clean.denver, Role.PRESCRIBER)
+        make.make_licences(other)
+        make.make_secrets(other, clean.omar)
+        make.make_licences(clean.omar)
+        for who, refusal in (
+            (clean.nina, people.NotLicensed),
+            (clean.omar, people.NotLicensed),
+            (other, flags.NotOfTheTeam),
+        ):
+            with pytest.raises(refusal), transaction.atomic():
+                self.decide(asked, who)
+        Licence.objects.filter(user=clean.dana, kind="dea").update(expires_on=date(2027, 1, 12))
+        with pytest.raises(people.LicenceExpired), transaction.atomic():
+            self.decide(asked, clean.dana)
+
+    def test_what_changed_meanwhile_is_not_decided_and_twice_is_told(self, clean: Cast, asked: ScreeningFlag) -> None:
+        ScreeningFlag.objects.filter(pk=asked.pk).update(status=Status.RESOLVED, settled_at=NOW)
+        with pytest.raises(flags.HasChanged, match="Nothing of yours was signed"), transaction.atomic():
+            self.decide(asked, clean.dana)
+
+    def test_another_patients_flag_is_not_decided_under_this_one(self, clean: Cast, asked: ScreeningFlag) -> None:
+        override = flags.Override(asked.pk, "monitored", "x", "y")
+        make.make_care_team_member(clean.quinn, clean.dana)
+        with pytest.raises(flags.HasChanged):
+            flags.guard_overrides(by=clean.dana, patient=clean.quinn, overrides=[override], now=NOW)
+        with pytest.raises(flags.HasChanged):
+            flags.guard_overrides(by=clean.dana, patient=clean.pat, overrides=[override, override], now=NOW)
+
+
+class TestAcknowledge:
+    def test_an_info_is_seen_once_and_asked_anew_when_it_changes(self, clean: Cast) -> None:
+        old = condition(clean, "glaucoma", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        (row,) = live(clean.pat)
+        flags.acknowledge(by=clean.nina, flag=row, now=NOW)
+        flags.acknowledge(by=clean.dana, flag=row, now=NOW + timedelta(hours=1))
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        row.refresh_from_db()
+        assert (row.status, row.decided_by) == (Status.ACKNOWLEDGED, clean.nina)
+        make.make_health_fact(
+            Condition, clean.pat, clean.nina, at=NOW, kind="glaucoma", state="past", corrects=old, correction_reason="new letter"
+        )  # fmt: skip
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        assert [one.status for one in live(clean.pat)] == [Status.OPEN]
+        with pytest.raises(flags.HasChanged):
+            flags.acknowledge(by=clean.nina, flag=row, now=NOW)
+
+    def test_what_holds_a_dose_is_not_ticked_off(self, clean: Cast) -> None:
+        condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        with pytest.raises(flags.NotForSeeing, match="having seen it is not enough"):
+            flags.acknowledge(by=clean.dana, flag=live(clean.pat)[0], now=NOW)
