@@ -223,7 +223,9 @@ def make_consent_text(
     )  # fmt: skip
 
 
-def make_consent(patient: Patient, text: ConsentText, signed_at: datetime = NOON - timedelta(days=10), **fields: Any) -> Consent:
+def make_consent(
+    patient: Patient, text: ConsentText, signed_at: datetime = NOON - timedelta(days=10), **fields: Any
+) -> Consent:
     """A consent to exactly that text, good for a year, as signed on the portal."""
     assert patient.portal_user is not None
     content = consenttexts.to_be_signed(consenttexts.wording_of(text), patient.pk)

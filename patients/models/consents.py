@@ -21,6 +21,11 @@ class ConsentKind(models.TextChoices):
     COMMUNICATIONS = "communications", _("messages")
     RELEASE = "release", _("release of information")
 
+    @property
+    def can_be_withdrawn(self) -> bool:
+        """Return whether there is anything to take back: that one was handed a notice stays true."""
+        return self != ConsentKind.PRIVACY_NOTICE
+
 
 class Route(models.TextChoices):
     """How a dose is given. "" where it does not matter."""
@@ -61,6 +66,8 @@ class ConsentText(Record):
     published_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
     effective_at = models.DateTimeField(_("in force from"), null=True, blank=True)
+    # The medical director's, over exactly these words, the day and the tick.
+    signature = models.OneToOneField(Signature, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
 
     objects = ConsentTextQuerySet.as_manager()
 
@@ -68,14 +75,21 @@ class ConsentText(Record):
         constraints = [
             models.UniqueConstraint("kind", "route", "language", "version", name="consent_text_version_once"),
             models.CheckConstraint(
-                condition=Q(published_at=None, published_by=None, effective_at=None)
-                | Q(published_at__isnull=False, published_by__isnull=False, effective_at__isnull=False),
+                condition=Q(published_at=None, published_by=None, effective_at=None, signature=None)
+                | Q(
+                    published_at__isnull=False, published_by__isnull=False, effective_at__gte=models.F("published_at"),
+                    signature__isnull=False,
+                ),
                 name="consent_text_published_by_somebody_from_some_day",
             ),
             models.UniqueConstraint(
                 "kind", "route", "language", condition=Q(published_at=None), name="consent_text_one_draft"
             ),
-        ]
+            models.CheckConstraint(
+                condition=Q(kind=ConsentKind.KETAMINE, route__in=Route.values) | (~Q(kind=ConsentKind.KETAMINE) & Q(route="")),
+                name="consent_text_names_a_route_where_it_matters",
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.kind} {self.route} {self.version}"
@@ -90,16 +104,23 @@ class ConsentQuerySet(models.QuerySet["Consent"]):
         return self.filter(expires_at__gt=now).filter(~Exists(ConsentWithdrawal.objects.filter(consent=OuterRef("pk"))))
 
     def current(self, now: datetime) -> "ConsentQuerySet":
-        """Return those that still count: standing, and no later version in force asks everybody to sign again."""
+        """Return those that still count: standing, and no later version in force asks everybody to sign again.
+
+        A language has versions of its own: a new English one asks those who signed the English one.
+        """
         asks_again = ConsentText.objects.filter(
-            kind=OuterRef("text__kind"), route=OuterRef("text__route"),
+            kind=OuterRef("text__kind"), route=OuterRef("text__route"), language=OuterRef("text__language"),
             version__gt=OuterRef("text__version"), needs_new_signature=True, published_at__isnull=False, effective_at__lte=now,
         )  # fmt: skip
         return self.standing(now).filter(~Exists(asks_again))
 
 
 class Consent(Record):
-    """One person's agreement to one text. It never changes; withdrawing it is a row of its own."""
+    """One person's agreement to one text. It never changes; withdrawing it is a row of its own.
+
+    ``signature`` is the patient's own, on the portal or beside a clinician. On paper it is the clinician's who saw the patient
+    sign the printed page, with the purpose "witness of a consent" (docs/decisions/0028-consent.md).
+    """
 
     # Rows are added and never changed: clinic/grants.py and a trigger.
     is_append_only = True
@@ -112,7 +133,6 @@ class Consent(Record):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
     text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="+")
     signature = models.OneToOneField(Signature, on_delete=models.PROTECT, related_name="+")
-    witness = models.OneToOneField(Signature, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     typed_name = models.CharField(_("name as typed"), max_length=200)
     how = models.CharField(_("how"), max_length=8, choices=How)
     language = models.CharField(max_length=8)

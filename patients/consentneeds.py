@@ -1,0 +1,176 @@
+"""Which consents a patient has, has not, or has taken back: questions for pages, and for the gates of the floors above.
+
+A bounded number of queries each. Nothing here is written down anywhere: a consent that ran out at nine is missing at nine.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext as _
+
+from patients.models import Consent, ConsentKind, ConsentText, ConsentWithdrawal, Patient, Route
+
+# A consent that runs out within this may be signed anew, and the patient is told.
+SOON = timedelta(days=30)
+# What a patient is asked for before treatment begins. The others are offered and may be left unsigned.
+ASKED_OF_EVERYBODY = (ConsentKind.PRIVACY_NOTICE, ConsentKind.TREATMENT, ConsentKind.KETAMINE)
+
+Need = tuple[str, str]
+RoutesOf = Callable[[Patient, datetime], frozenset[str]]
+_routes_of: list[RoutesOf] = []
+
+
+def register_routes(routes_of: RoutesOf) -> None:
+    """Say who knows by which routes a patient is to be treated: the floor that clears them (architecture 4)."""
+    _routes_of[:] = [routes_of]
+
+
+class State(StrEnum):
+    """What there is to say about one consent of one patient."""
+
+    SIGNED = "signed"
+    EXPIRING = "expiring"
+    TO_SIGN = "to_sign"
+    EXPIRED = "expired"
+    CHANGED = "changed"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def counts(self) -> bool:
+        return self in {State.SIGNED, State.EXPIRING}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One kind and route: its state, the text to sign now (None when none is in force), and what was signed last."""
+
+    kind: ConsentKind
+    route: str
+    state: State
+    text: ConsentText | None
+    consent: Consent | None
+    withdrawn_at: datetime | None
+    is_asked: bool
+
+    @property
+    def name(self) -> str:
+        return name_of(self.kind, self.route)
+
+    @property
+    def may_be_signed(self) -> bool:
+        """Return whether there are words in force to sign, and a reason to."""
+        return self.text is not None and self.state != State.SIGNED
+
+    @property
+    def is_to_sign(self) -> bool:
+        """Return whether the patient is asked to sign: not for what they took back, which they may sign if they wish."""
+        return self.is_asked and self.may_be_signed and self.state != State.WITHDRAWN
+
+    @property
+    def can_be_withdrawn(self) -> bool:
+        return self.state.counts and self.kind.can_be_withdrawn
+
+
+def name_of(kind: str, route: str) -> str:
+    """Return what one consent is called: "Ketamine-assisted psychotherapy, under the tongue"."""
+    words = str(ConsentKind(kind).label).capitalize()
+    return _("%(kind)s, %(route)s") % {"kind": words, "route": Route(route).label} if route else words
+
+
+def text_for(patient: Patient, kind: str, route: str, now: datetime) -> ConsentText | None:
+    """Return the words in force this patient would sign: in their language, else in the house's own; None for none."""
+    rows = ConsentText.objects.in_force(now).filter(kind=kind, route=route)
+    return _in_the_right_language(patient, list(rows))
+
+
+def _in_the_right_language(patient: Patient, texts: list[ConsentText]) -> ConsentText | None:
+    by_language = {text.language: text for text in texts}
+    return by_language.get(patient.letter_language) or by_language.get(settings.LANGUAGE_CODE)
+
+
+def standings(patient: Patient, now: datetime, *, every_route: bool = False) -> list[Standing]:
+    """Return every consent there is for this patient, in the order of kinds: three queries, however many were signed.
+
+    A route that was neither asked for nor ever signed is left out unless ``every_route`` is wanted.
+    """
+    texts: dict[Need, list[ConsentText]] = {}
+    for in_force in ConsentText.objects.in_force(now):
+        texts.setdefault((in_force.kind, in_force.route), []).append(in_force)
+    signed: dict[Need, list[Consent]] = {}
+    for consent in _signed(patient, now):
+        signed.setdefault((consent.text.kind, consent.text.route), []).append(consent)
+    routes = _asked_routes(patient, {route for kind, route in texts if kind == ConsentKind.KETAMINE}, now)
+    found = []
+    for need in sorted(texts.keys() | signed.keys(), key=_place):
+        is_asked = need[0] in ASKED_OF_EVERYBODY and (not need[1] or need[1] in routes)
+        if is_asked or need in signed or not need[1] or every_route:
+            text = _in_the_right_language(patient, texts.get(need, []))
+            found.append(_standing(need, text, signed.get(need, []), is_asked, now))
+    return found
+
+
+def _signed(patient: Patient, now: datetime) -> QuerySet[Consent]:
+    """Return what the patient signed, newest first, with ``withdrawn_at`` and ``still_counts``."""
+    taken_back = ConsentWithdrawal.objects.filter(consent=OuterRef("pk")).values("withdrawn_at")
+    counting = Consent.objects.current(now).filter(pk=OuterRef("pk"))
+    rows = Consent.objects.filter(patient=patient).select_related("text", "signature__signer")
+    return rows.annotate(withdrawn_at=Subquery(taken_back), still_counts=Exists(counting)).order_by("-signed_at", "-id")
+
+
+def _asked_routes(patient: Patient, offered: set[str], now: datetime) -> frozenset[str]:
+    """Return the routes to be agreed to: those the patient is to be treated by, else the first that the clinic offers.
+
+    Nobody signs for five ways of taking a medicine that is given in one.
+    """
+    known = frozenset[str]().union(*(routes_of(patient, now) for routes_of in _routes_of))
+    return known or frozenset([route for route in Route.values if route in offered][:1])
+
+
+def _place(need: Need) -> tuple[int, int]:
+    return ConsentKind.values.index(need[0]), ["", *Route.values].index(need[1])
+
+
+def _standing(need: Need, text: ConsentText | None, signed: list[Any], is_asked: bool, now: datetime) -> Standing:
+    counting = [consent for consent in signed if consent.still_counts]
+    last = max(counting, key=lambda consent: consent.expires_at) if counting else next(iter(signed), None)
+    if last is None:
+        state = State.TO_SIGN
+    elif counting:
+        state = State.EXPIRING if last.expires_at <= now + SOON else State.SIGNED
+    elif last.withdrawn_at is not None:
+        state = State.WITHDRAWN
+    else:
+        state = State.EXPIRED if last.expires_at <= now else State.CHANGED
+    return Standing(
+        kind=ConsentKind(need[0]), route=need[1], state=state, text=text, consent=last,
+        withdrawn_at=last.withdrawn_at if last else None, is_asked=is_asked,
+    )  # fmt: skip
+
+
+def to_sign(patient: Patient, now: datetime) -> list[ConsentText]:
+    """Return the texts this patient is asked to sign now, in order; what runs out soon is among them."""
+    return [row.text for row in standings(patient, now) if row.is_to_sign and row.text is not None]
+
+
+def missing_for(patient: Patient, route: str, now: datetime) -> list[str]:
+    """Return what a dose by ``route`` lacks, in words; empty when both consents count at ``now`` (domain.md 3.3). One query.
+
+    A route whose wording was never published is missing, and so is every unknown one.
+    """
+    needs: list[Need] = [(ConsentKind.TREATMENT, ""), (ConsentKind.KETAMINE, route)]
+    rows = Consent.objects.current(now).filter(patient=patient)
+    have = set(rows.values_list("text__kind", "text__route"))
+    return [name_of(kind, way if way in Route.values else "") for kind, way in needs if (kind, way) not in have]
+
+
+def words(patient: Patient, now: datetime) -> str:
+    """Return what the desk may know of a patient's consents, in a word or two: nothing of what was agreed to, or why not."""
+    asked = [row for row in standings(patient, now) if row.is_asked]
+    if any(row.state == State.WITHDRAWN for row in asked):
+        return _("withdrawn: clinician will call")
+    return _("signed") if asked and all(row.state.counts for row in asked) else _("to sign")
