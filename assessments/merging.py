@@ -86,13 +86,16 @@ def merge(stored: Stored, *, typed: Mapping[str, str], seen: Mapping[str, str], 
     return Merged(Stored(_without_blanks(draft), others, hands), frozenset(changed), frozenset(clashed))
 
 
-def choose(stored: Stored, *, name: str, text: str | None) -> Stored:
-    """Return what is kept once the patient chose: one of the other texts, or (None) what stands in the draft."""
+def choose(stored: Stored, *, name: str, place: int | None) -> Stored:
+    """Return what is kept once the patient chose: the text at a place beside the draft, or (None) what stands in the draft."""
     others = {key: list(texts) for key, texts in stored.others.items()}
-    beside = others.pop(name, [])
+    beside = others.get(name, [])
     draft = dict(stored.draft)
-    if text is not None and text in beside:
-        draft[name] = text
+    if place is not None:
+        if not 0 <= place < len(beside):
+            return stored
+        draft[name] = beside[place]
+    others.pop(name, None)
     return Stored(_without_blanks(draft), others, stored.hands)
 
 
