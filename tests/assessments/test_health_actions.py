@@ -72,8 +72,9 @@ class TestRecord:
 
     def test_what_a_prescriber_is_comes_from_the_role_at_the_patients_place(self, cast: Cast) -> None:
         make.make_member(cast.omar, cast.denver, Role.THERAPIST)
-        for who, counts in ((cast.dana, True), (cast.nina, False), (cast.omar, False), (cast.pat_user, False)):
-            row = weigh(cast, who, at=AGO - timedelta(minutes=len(who.email)))
+        people = ((cast.dana, True), (cast.nina, False), (cast.omar, False), (cast.pat_user, False))
+        for minutes, (who, counts) in enumerate(people):
+            row = weigh(cast, who, at=AGO - timedelta(minutes=minutes))
             assert row.by_prescriber is counts
         with pytest.raises(TypeError):
             weigh(cast, by_prescriber=True)
