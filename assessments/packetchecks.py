@@ -104,6 +104,8 @@ def _check_height(step: Step, draft: Mapping[str, str], found: Problems) -> None
     if inches is not None and feet is None:
         found.wrong.setdefault("height_feet", _("Write the feet too."))
     written = inches_to_cm(feet, inches)
+    if written is not None and not 90 <= written <= 250:
+        found.wrong.setdefault("height_feet", _("A height lies between 3 and 8 feet. Look at it again."))
     if written is not None and metric is not None and abs(written - metric) > _HEIGHT_SLACK:
         found.wrong.setdefault("height_cm", _("These two are not the same height. Clear one of them."))
 

@@ -56,12 +56,15 @@ class Person:
 Drafts = Mapping[str, Mapping[str, str]]
 
 
-def facts_from(drafts: Drafts, today: date) -> list[Said]:
-    """Return every fact that the answers of all parts make, in the order of the packet. ``today`` is the patient's day."""
+def facts_from(drafts: Drafts, today: date, *, born: date = date.min) -> list[Said]:
+    """Return every fact that the answers of all parts make, in the order of the packet. ``today`` is the patient's day.
+
+    A day before ``born`` is a slip of the pen, and then it is not known when it was.
+    """
     return [
         *_about(drafts.get("about_you", {})),
         *_contacts(drafts.get("contacts", {})),
-        *_conditions(drafts, today),
+        *_conditions(drafts, today, born),
         *_family(drafts.get("family", {})),
         *_medicines(drafts.get("medicines", {})),
         *_substances(drafts.get("substances", {})),
@@ -129,18 +132,18 @@ def _contacts(draft: Mapping[str, str]) -> Iterator[Said]:
     yield from _statement(StatementKind.ESCORT_POSSIBLE, draft.get("escort_possible", ""))
 
 
-def _conditions(drafts: Drafts, today: date) -> Iterator[Said]:
+def _conditions(drafts: Drafts, today: date, born: date) -> Iterator[Said]:
     homes = {ConditionKind.PREGNANCY: "about_you"} | dict.fromkeys(
         (ConditionKind.KETAMINE_MISUSE, ConditionKind.SUBSTANCE_USE_DISORDER, ConditionKind.OPIOID_USE_DISORDER), "substances"
     )  # fmt: skip
     for asked in EVERY:
         draft = drafts.get(homes.get(asked.kind, "history"), {})
-        values = condition(asked, draft, today)
+        values = condition(asked, draft, today, born)
         if values is not None:
             yield Said(Table.CONDITION, values)
 
 
-def condition(asked: Asked, draft: Mapping[str, str], today: date) -> dict[str, Any] | None:
+def condition(asked: Asked, draft: Mapping[str, str], today: date, born: date = date.min) -> dict[str, Any] | None:
     """Return the columns of one condition, or None when it has no answer.
 
     A yes without a word on how it stands is present, and nobody says it is stable. An event lies in the past; one without a
@@ -158,7 +161,7 @@ def condition(asked: Asked, draft: Mapping[str, str], today: date) -> dict[str, 
     written = draft.get(asked.when_name, "").strip()
     day = day_in(written, today)
     values: dict[str, Any] = {"kind": asked.kind.value, "state": state.value}
-    if day is not None:
+    if day is not None and day >= born:
         values["resolved_on" if state is State.PAST and not asked.is_event else "onset_on"] = day
     if written:
         values["note"] = (_("When, in the patient’s words: %(words)s") % {"words": written})[:NOTE]
