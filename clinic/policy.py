@@ -1,13 +1,15 @@
-"""The limits in force, as code asks for them: ``in_force(now).minutes("timeouts_min", "staff")``."""
+"""The limits in force, as code asks for them: ``in_force(now).get("timeouts_min", "staff")``."""
 
 import time
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
+from clinic.errors import Refused
 from clinic.models import PolicyVersion
+from clinic.policy_words import BY_PATH, label_of
 
 # The first draft of every limit, from domain.md appendix A. All of them await a medical director's signature.
 FIRST_LIMITS: dict[str, Any] = {
@@ -63,6 +65,43 @@ FIRST_LIMITS: dict[str, Any] = {
 }  # fmt: skip
 
 
+class LimitNotSet(Refused):
+    """The policy in force leaves the limit out: it was approved before there was one. None is guessed."""
+
+    def __init__(self, path: tuple[str, ...]) -> None:
+        self.path = path
+        # Of a section that is missing whole, its first limit stands for all.
+        named = next((known for known in BY_PATH if known[: len(path)] == path), path)
+        super().__init__(
+            _(
+                "This cannot be done yet: the clinic’s policy sets no limit for “%(limit)s”. A medical director approves a version that does, under Policy in force."
+            )
+            % {"limit": label_of(named)}
+        )
+
+
+class NoPolicyInForce(Refused):
+    """Nobody has approved any limits, or the first are still to take effect."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This cannot be done yet: the clinic has no policy in force. A medical director approves one first.")
+        )
+
+
+class _Section(dict[str, Any]):
+    """The limits under one path. One that is not set is refused by name, however it is asked for."""
+
+    def __init__(self, values: dict[str, Any], path: tuple[str, ...] = ()) -> None:
+        super().__init__(
+            {key: _Section(inner, (*path, key)) if isinstance(inner, dict) else inner for key, inner in values.items()}
+        )
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise LimitNotSet((*self._path, key))
+
+
 class Limits:
     """One approved policy version."""
 
@@ -73,12 +112,17 @@ class Limits:
     def number(self) -> int:
         return self.version.number
 
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """Return all limits by their path, ``values["screening"]["bp"]``. One that nobody set refuses when asked for."""
+        return _Section(self.version.values)
+
     def get(self, *path: str) -> Any:
         """Return the value at a path, like ``get("reminders", "window_local")``. Refuses a limit that nobody set."""
-        value: Any = self.version.values
-        for step in path:
-            if not isinstance(value, dict) or step not in value:
-                raise ImproperlyConfigured(f"Policy {self.number} sets no limit {'.'.join(path)}.")
+        value: Any = self.values
+        for number, step in enumerate(path):
+            if not isinstance(value, dict):
+                raise LimitNotSet(path[: number + 1])
             value = value[step]
         return value
 
@@ -87,7 +131,7 @@ def in_force(now: datetime) -> Limits:
     """Return the limits that rule at ``now``. Refuses to guess when no version is in force."""
     version = PolicyVersion.objects.in_force(now)
     if version is None:
-        raise ImproperlyConfigured("No policy version is in force. A medical director approves one before opening.")
+        raise NoPolicyInForce
     return Limits(version)
 
 
