@@ -17,12 +17,12 @@ from datetime import date, datetime, time, timedelta
 
 from django.db import connection
 
-from clinic import channels, keyring, localtime
-from clinic.actions import founding, hours, outbox, places, system, worklist
+from clinic import channels, demo_intake, keyring, localtime
+from clinic.actions import founding, hours, outbox, people, places, system, worklist
 from clinic.actions.founding import Founder, Site
 from clinic.errors import Refused
 from clinic.letters import Rendered
-from clinic.models import Category, Channel, Location, OutboundMessage, Role, Room, TimeOff, User, WorkItem
+from clinic.models import Category, Channel, Licence, Location, OutboundMessage, Role, Room, TimeOff, User, WorkItem
 from patients.actions import careteams, contacts, patients, preferences, referrals
 from patients.actions.contacts import Details
 from patients.actions.patients import Identity
@@ -179,6 +179,10 @@ class Story:
     def chance(self, of_hundred: int) -> bool:
         return self.dice.randrange(100) < of_hundred
 
+    def join(self, patient: Patient, at: datetime) -> None:
+        """Let a patient accept an invitation to the portal."""
+        _join(self, patient, at)
+
     def a_key(self) -> uuid.UUID:
         return uuid.UUID(int=self.dice.getrandbits(128), version=4)
 
@@ -198,6 +202,7 @@ def tell(now: datetime) -> None:
     _enquiries(story)
     _keep_up(story)
     _post(story)
+    demo_intake.tell(story)
     story.tell()
     _what_went_wrong(story)
 
@@ -208,7 +213,8 @@ def who_can_sign_in() -> list[tuple[str, str, str]]:
     staff = User.objects.staff().filter(is_active=True).values_list("email", "name")
     known = dict(staff)
     rows = [(known[email], words, email) for email, words in does.items() if email in known]
-    portal = User.objects.filter(kind=User.Kind.PATIENT, is_active=True).order_by("created_at", "name")[:3]
+    named = [f"{name}@post.example" for name in ("pat", "quinn", "sol")]
+    portal = User.objects.filter(kind=User.Kind.PATIENT, is_active=True, email__in=named).order_by("name")
     return rows + [(user.name, "patient", user.email) for user in portal]
 
 
@@ -229,8 +235,24 @@ def _found(story: Story) -> None:
             places.add_room(by=managers[site], location=story.places[site], name=name, kind=kind, now=at)
             for name, kind in zip(names, kinds, strict=True)
         ]
+    _licences(story, managers, at)
     _working_hours(story, managers, at)
     _visit_types(story, at)
+
+
+def _licences(story: Story, managers: dict[str, User], at: datetime) -> None:
+    """Everybody who may practise alone has a licence of the state they work in, and prescribers a DEA registration."""
+    for number, (name, _words, roles) in enumerate(CAST):
+        for site, role, flags in roles:
+            if role not in people.LICENSED or flags.get("is_trainee"):
+                continue
+            kinds = Licence.Kind if role == Role.PRESCRIBER else [Licence.Kind.PROFESSIONAL]
+            for kind in kinds:
+                people.record_licence(
+                    by=managers[site], person=story.people[name.split()[0].lower()], kind=kind, now=at,
+                    number=f"{story.places[site].state}-{kind[:3].upper()}-{4100 + 37 * number}",
+                    state=story.places[site].state, expires_on=(story.now + timedelta(days=200 + 60 * number)).date(),
+                )  # fmt: skip
 
 
 def _working_hours(story: Story, managers: dict[str, User], at: datetime) -> None:
@@ -547,7 +569,7 @@ def _the_four(story: Story) -> None:
             agrees_to_email=True, address="203.0.113.7", now=at,
         )  # fmt: skip
 
-    story.later(now - timedelta(days=40), pat)
+    story.later(now - timedelta(days=66), pat)
     story.later(now - timedelta(days=21), quinn)
     story.later(now - timedelta(days=18), sol)
     story.later(now - timedelta(hours=3), rosa)

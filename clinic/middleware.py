@@ -17,6 +17,7 @@ from django.contrib.auth import logout
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -25,6 +26,7 @@ from clinic.access import Policy
 from clinic.http import go_to
 from clinic.models import User
 from clinic.navigation import current_location
+from clinic.policy import LimitNotSet, NoPolicyInForce
 from clinic.sessionlife import ABSOLUTE_LIFE, TOUCH_EVERY, idle_limit
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -196,6 +198,22 @@ class session_must_be_live:
             )
         )
         structlog.contextvars.bind_contextvars(route=page)
+
+
+class limits_must_be_set:
+    """Say in a sentence what a medical director has to approve, where a page needs a limit that nobody has set."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Return the page for a limit that is not set; every other exception takes its course."""
+        if not isinstance(exception, LimitNotSet | NoPolicyInForce):
+            return None
+        return render(request, "errors/limit_not_set.html", {"refusal": exception}, status=409)
 
 
 def history_knows_who(get_response: GetResponse) -> GetResponse:

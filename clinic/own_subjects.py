@@ -6,10 +6,11 @@ from datetime import datetime
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from clinic import letters, localtime, subjects
 from clinic.access import Permission, locations_where
-from clinic.models import Location, Membership, OutboundMessage, Page, PageCall, User
+from clinic.models import Location, Membership, OutboundMessage, Page, PageCall, PolicyVersion, User
 from clinic.subjects import Label
 
 
@@ -61,9 +62,19 @@ def _locations(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.
     return {pk: Label(name=name, url=reverse("clinic:rota")) for pk, name in found}
 
 
+def _policies(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return the numbers of drafts of the policy, for those who may work on them."""
+    if not locations_where(user, Permission.POLICY_DRAFT):
+        return {}
+    found = PolicyVersion.objects.filter(pk__in=ids).values_list("pk", "number")
+    url = reverse("clinic:approve_policy")
+    return {pk: Label(name=_("Policy, version %(n)d") % {"n": number}, url=url) for pk, number in found}
+
+
 def register_own() -> None:
     """Declare the ground floor's own subjects of work in clinic.subjects."""
     subjects.register("outboundmessage", _letters)
     subjects.register("location", _locations)
     subjects.register("page", _pages)
     subjects.register("user", _people)
+    subjects.register("policyversion", _policies)

@@ -185,6 +185,38 @@ SECTIONS: tuple[Section, ...] = (
 BY_PATH: dict[Path, Words] = {words.path: words for section in SECTIONS for words in section.limits}
 
 
+# Whom a change of a limit touches, by the first word of its path: said beside the change before it is approved.
+_TOUCHES: dict[str, str | Promise] = {
+    "session": lazy("Dosing sessions that begin from that day on; visits that are booked keep their length."),
+    "bp": lazy("Everybody whose blood pressure is taken at a dosing session from that day on."),
+    "vitals": lazy("Everybody whose vital signs are taken at a dosing session from that day on."),
+    "sedation": lazy("Everybody under effect from that day on."),
+    "dose_mg_sl": lazy("Orders and doses from that day on; clearances keep the maximum they name."),
+    "booster": lazy("Boosters from that day on."),
+    "consent_valid_days": lazy("Consents signed from that day on; those signed before keep their end."),
+    "clearance": lazy("Clearances decided from that day on; those decided before keep their end."),
+    "packet": lazy("Packets sent from that day on."),
+    "questionnaire": lazy("Questionnaires asked for from that day on."),
+    "kiosk": lazy("Codes handed out from that day on."),
+    "screening": lazy(
+        "Everybody in intake or treatment: flags are worked out anew with each new fact and before each dose."
+    ),
+    "weight_max_age_days": lazy("Everybody before their next dose."),
+    "fasting_h": lazy("Everybody before their next dose, and what they are told to keep to."),
+    "risk": lazy("Alerts raised from that day on, and whoever is on call."),
+    "reminders": lazy("Letters that are planned or leave from that day on."),
+    "timeouts_min": lazy("Everybody who is signed in, within a minute."),
+    "deadlines_h": lazy("Notes that are due from that day on."),
+    "dea": lazy("The records of controlled substances."),
+    "rems": lazy("Sessions with esketamine from that day on."),
+}
+
+
+def touches(path: Path) -> str:
+    """Return whom a change of this limit touches, in a sentence; "" when nobody has said it yet."""
+    return str(_TOUCHES.get(path[0], ""))
+
+
 def leaves(values: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield (path, value) of every limit of a version, lists being one value."""
     if isinstance(values, dict):

@@ -149,6 +149,7 @@ MIDDLEWARE = [
     "clinic.middleware.session_must_be_live",
     "clinic.middleware.history_knows_who",
     "django_htmx.middleware.HtmxMiddleware",
+    "clinic.middleware.limits_must_be_set",
 ]
 
 ROOT_URLCONF = "clinic.urls"
@@ -278,6 +279,8 @@ SESSION_COOKIE_NAME = "__Host-session" if SECURE else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "csrf"
 # The key of a form that came after its sign-in had ended (clinic/keptforms.py).
 KEPT_COOKIE_NAME = "__Host-kept" if SECURE else "kept"
+# The credential of an enrolled screen (clinic.enrolled).
+DEVICE_COOKIE_NAME = "__Host-device" if SECURE else "device"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SECURE_SSL_REDIRECT = SECURE

@@ -38,6 +38,8 @@ clinic_urls: list[URLPattern] = [
     path("account/sessions/", accounts.my_sessions, name="my_sessions"),
     path("account/sessions/end-others/", accounts.end_other_sessions, name="end_other_sessions"),
     path("account/sessions/<int:session_id>/end/", accounts.end_session, name="end_session"),
+    # /devices/
+    path("devices/set-up/", devices.set_up_device, name="set_up_device"),
     # /messages/
     path("messages/", messages.messages, name="messages"),
     path("messages/<uuid:message_id>/settle/", messages.settle_message, name="settle_message"),
@@ -66,6 +68,10 @@ clinic_urls: list[URLPattern] = [
     path("office/", places.office, name="office"),
     path("office/audit/", audit.audit_log, name="audit_log"),
     path("office/policy/", policy.policy, name="policy"),
+    path("office/policy/draft/", policy.draft_policy, name="draft_policy"),
+    path("office/policy/draft/approve/", policy.approve_policy, name="approve_policy"),
+    path("office/policy/draft/discard/", policy.discard_policy, name="discard_policy"),
+    path("office/policy/<uuid:policy_id>/", policy.policy_version, name="policy_version"),
     # /office/locations/
     path("office/locations/add/", places.add_location, name="add_location"),
     path("office/locations/<uuid:location_id>/edit/", places.edit_location, name="edit_location"),

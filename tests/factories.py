@@ -15,10 +15,14 @@ from psycopg2.extras import DateTimeTZRange
 
 from assessments import definitions, safety
 from assessments.models import (
+    AskingRule,
     AssessmentRequest,
     AssessmentResponse,
+    CareEvent,
     Clearance,
     HealthFact,
+    InstrumentWording,
+    Packet,
     RiskAlert,
     Score,
     ScreeningFlag,
@@ -439,3 +443,43 @@ def make_alert(patient: Patient, tier: str = "red", **fields: Any) -> RiskAlert:
         **fields,
     }
     return RiskAlert.objects.create(patient=patient, tier=tier, **values)
+
+
+def make_rule(by: User, code: str = "phq-9", event: str = "dose_given", **fields: Any) -> AskingRule:
+    """A line of what is asked when: a week after a dose, due in two days and open for five."""
+    defaults: dict[str, Any] = {
+        "offset_hours": 168, "due_within_hours": 48, "open_for_hours": 120, "started_by": by,
+        "started_at": NOON - timedelta(days=365),
+    }  # fmt: skip
+    return AskingRule.objects.create(code=code, event=event, **{**defaults, **fields})
+
+
+def make_event(patient: Patient, kind: str = "dose_given", at: datetime = NOON, **fields: Any) -> CareEvent:
+    """Something in a patient's care from which questions are reckoned."""
+    defaults: dict[str, Any] = {"subject_type": "dosingsession", "subject_id": new_id(), "recorded_at": at}
+    return CareEvent.objects.create(patient=patient, kind=kind, at=at, **{**defaults, **fields})
+
+
+def make_wording(by: User, code: str = "ptq", **fields: Any) -> InstrumentWording:
+    """The complete wording of an instrument under a permission: "Words of 1" with the answers "Label 0" and so on."""
+    definition = definitions.current(code)
+    items: dict[str, Any] = {
+        item.id: {"text": f"Words of {item.number}"}
+        | ({"labels": [f"Label {option.value}" for option in item.options]} if item.kind == "choice" else {})
+        for item in definition.items
+    }
+    defaults: dict[str, Any] = {
+        "version": definition.version, "language": definition.language, "holder": "The author", "document": "Folder 7",
+        "wording": {"instructions": "Words at the top", "stem": "", "items": items}, "granted_on": NOON.date(),
+        "recorded_by": by, "recorded_at": NOON,
+    }  # fmt: skip
+    return InstrumentWording.objects.create(code=code, **{**defaults, **fields})
+
+
+def make_packet(patient: Patient, by: User, **fields: Any) -> Packet:
+    """A packet that was sent yesterday and is good for a month; nothing is asked with it and nothing is typed."""
+    sent = NOON - timedelta(days=1)
+    defaults: dict[str, Any] = {"invited_by": by, "invited_at": sent, "expires_at": NOON + timedelta(days=29)}
+    if fields.get("status", Packet.Status.INVITED) == Packet.Status.IN_PROGRESS:
+        defaults["begun_at"] = sent
+    return Packet.objects.create(patient=patient, **{**defaults, **fields})

@@ -104,6 +104,9 @@ LOOKS: dict[str, Look] = {
     "clinic:enroll_device(location_id)": Look("ada", refused=_EMPTY),
     "clinic:audit_log": Look("petra", ("", "?patient={patient_number}")),
     "clinic:policy": Look("ada"),
+    "clinic:policy_version(policy_id)": Look("ada"),
+    "clinic:draft_policy": Look("ada", refused={"note": ""}),
+    "clinic:approve_policy": Look("dana", refused={"effective_on": ""}),
     # The patients' floor.
     "patients:welcome": Look(),
     "patients:enquire": Look(refused=_EMPTY),
@@ -134,6 +137,30 @@ LOOKS: dict[str, Look] = {
     "patients:portal_me": Look("pat_user"),
     "patients:portal_preferences": Look("pat_user"),
     "patients:ask_address_change": Look("pat_user", refused=_EMPTY),
+    # Questionnaires, the staff's side.
+    "assessments:chart_questionnaires(patient_id)": Look("theo"),
+    "assessments:ask_questionnaires(patient_id)": Look("theo", refused=_EMPTY),
+    "assessments:enter_questionnaire(patient_id)": Look(
+        "theo",
+        (
+            "?instrument=phq-9&how=read_out",
+            "",
+            "?instrument=ptq&how=paper",
+            "?instrument=pcl-5&how=paper_total",
+            "?instrument=c-ssrs&how=rated",
+        ),
+        refused=_EMPTY,
+    ),
+    "assessments:cancel_questionnaire(request_id)": Look("theo", refused=_EMPTY),
+    "assessments:response(response_id)": Look("theo"),
+    "assessments:correct_response(response_id)": Look("theo", refused=_EMPTY),
+    "assessments:take_back_response(response_id)": Look("theo", refused=_EMPTY),
+    "assessments:open_requests": Look("theo"),
+    "assessments:instruments": Look("ada"),
+    "assessments:instrument(code)": Look("ada"),
+    "assessments:record_wording(code)": Look("ada", refused=_EMPTY),
+    "assessments:asking_rules": Look("ada"),
+    "assessments:add_asking_rule": Look("ada", refused=_EMPTY),
     # The sessions' floor.
     "sessions:today": Look("frida", ("", "?mine=1", "?by=time")),
     "sessions:today_board": Look("frida", not_a_page="the board alone, for its poll"),
@@ -283,6 +310,12 @@ def _fill_patient(cast: Cast, number: int, names: str) -> None:
     make.make_referral(
         cast.denver, f"Pat {number}", patient=pat, status="closed", closed_at=now, received_at=now - timedelta(days=50)
     )
+    make.make_request(pat, "gad-7", due_at=now + timedelta(days=3, hours=number))
+    make.make_response(
+        pat, cast.pat_user, at=now - timedelta(days=number + 1), answers={"q1": 1} if number % 2 else None
+    )
+    make.make_rule(cast.ada, offset_hours=number, ended_at=now, ended_by=cast.ada)
+    make.make_rule(cast.ada, "gad-7", offset_hours=200 + number)
     pat.version += 1
     pat.pronouns = f"they {number}"
     pat.save(update_fields=["version", "pronouns"])

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic import audit, tokens
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused, violated
-from clinic.localtime import day_of, zone
+from clinic.localtime import day_of, day_text, zone
 from clinic.models import (
     Licence,
     Location,
@@ -167,6 +167,33 @@ class WorksElsewhere(Refused):
             _("They also work at %(names)s, where you are not the manager. End their roles here; the manager there "
               "records that they leave.") % {"names": ", ".join(locations)}
         )  # fmt: skip
+
+
+class NotLicensed(Refused):
+    """This takes a licensed clinician of the location."""
+
+    def __init__(self, user: User, location: Location) -> None:
+        super().__init__(
+            _("%(name)s does not work at %(location)s in a licensed role. Ask a colleague there who does.")
+            % {"name": user.name, "location": location.name}
+        )
+
+
+class LicenceExpired(NotLicensed):
+    """The licence or registration for the location's state is not on record, or has run out."""
+
+    def __init__(self, user: User, kind: Licence.Kind, state: str, ended_on: date | None) -> None:
+        values = {"name": user.name, "licence": kind.label, "state": state}
+        if ended_on is None:
+            said = _(
+                "There is no %(licence)s of %(name)s for %(state)s on record. A manager enters it under Office, People; until then a colleague has to do this."
+            )
+        else:
+            values["day"] = day_text(ended_on)
+            said = _(
+                "The %(licence)s of %(name)s for %(state)s ended on %(day)s. A manager enters the renewed one under Office, People; until then a colleague has to do this."
+            )
+        Refused.__init__(self, said % values)
 
 
 @transaction.atomic
@@ -491,6 +518,38 @@ def record_licence(
         licence.save(update_fields=["number", "expires_on"])
     audit.record(by, audit.Verb.LICENCE_CHANGED, licence, now=now, details={"kind": kind, "state": state.upper()})
     return licence
+
+
+# Who has a professional licence of their own; a monitor works under somebody else's.
+LICENSED = (Role.NURSE, Role.THERAPIST, Role.PRESCRIBER)
+
+
+def may_prescribe(user: User, location: Location, on: date) -> None:
+    """Refuse whoever may not prescribe a controlled substance at a location on its calendar day ``on``.
+
+    It takes the prescriber's role there, and a professional licence and a DEA registration for its state that hold on
+    that day; their last day still counts. Source: domain.md scenario 50, 21 CFR 1301.12 (a registration is a state's).
+    """
+    _guard_licensed(user, location, on, (Role.PRESCRIBER,), (Licence.Kind.PROFESSIONAL, Licence.Kind.DEA))
+
+
+def may_practise(user: User, location: Location, on: date) -> None:
+    """Refuse whoever is no licensed clinician (nurse, therapist, prescriber; no trainee) of a location on its day ``on``."""
+    _guard_licensed(user, location, on, LICENSED, (Licence.Kind.PROFESSIONAL,))
+
+
+def _guard_licensed(
+    user: User, location: Location, on: date, roles: tuple[Role, ...], kinds: tuple[Licence.Kind, ...]
+) -> None:
+    held = Membership.objects.live().filter(
+        user=user, user__is_active=True, location=location, role__in=roles, is_trainee=False
+    )
+    if not held.exists():
+        raise NotLicensed(user, location)
+    ends = dict(Licence.objects.filter(user=user, state=location.state).values_list("kind", "expires_on"))
+    for kind in kinds:
+        if kind not in ends or ends[kind] < on:
+            raise LicenceExpired(user, kind, location.state, ends.get(kind))
 
 
 @transaction.atomic

@@ -1,7 +1,8 @@
 """``manage.py release``: bring the database to this code's schema, as its owner, and give the application its rights.
 
 Run once a release, before any process of the new code serves. Any failure ends with a non-zero exit and nothing serves:
-``clinic.middleware.schema_must_match`` refuses on a schema that does not fit.
+``clinic.middleware.schema_must_match`` refuses on a schema that does not fit. Limits that the new code asks for and that the
+clinic has not approved yet are put before a medical director as a draft; what needs them refuses until then.
 """
 
 from typing import Any
@@ -10,7 +11,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from clinic import grants
+from clinic import clock, grants
+from clinic.actions import policy
 
 # Two releases at once would trip over each other: the second waits here.
 RELEASE_LOCK = 5_710_423
@@ -25,7 +27,12 @@ class Command(BaseCommand):
         try:
             call_command("migrate", interactive=False, verbosity=options["verbosity"])
             grants.grant(connection)
+            draft = policy.propose_missing(now=clock.now())
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [RELEASE_LOCK])
         self.stdout.write("The database fits this release.")
+        if draft is not None:
+            self.stdout.write(
+                f"This release asks for new limits: policy version {draft.number} waits for a medical director."
+            )
