@@ -107,6 +107,8 @@ class Limits:
 
     def __init__(self, version: PolicyVersion) -> None:
         self.version = version
+        # So that asking the row itself refuses in the same words.
+        version.values = self.values
 
     @cached_property
     def number(self) -> int:

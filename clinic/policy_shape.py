@@ -251,7 +251,11 @@ def _neighbours() -> Iterator[tuple[Path, Path, Callable[[Any, Any], bool]]]:
         for low, high in itertools.pairwise(chain):
             yield _path(low), _path(high), lambda a, b: all(x <= y for x, y in _both(a, b))
     for low, of_low, high, of_high in NOT_ABOVE_IN:
-        yield _path(low), _path(high), lambda a, b, of_low=of_low, of_high=of_high: a * of_low <= b * of_high
+        yield _path(low), _path(high), _not_above_in(of_low, of_high)
+
+
+def _not_above_in(of_low: int, of_high: int) -> Callable[[Any, Any], bool]:
+    return lambda low, high: bool(low * of_low <= high * of_high)
 
 
 def _path(dotted: str) -> Path:

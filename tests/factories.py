@@ -111,7 +111,7 @@ def make_policy(
 
 
 def make_signature(
-    signer: User, location: Location, purpose: Signature.Purpose = Signature.Purpose.CONSENT, **fields: Any
+    signer: User, location: Location, purpose: str = Signature.Purpose.CONSENT, **fields: Any
 ) -> Signature:
     defaults: dict[str, Any] = {
         "role": "",
@@ -222,7 +222,7 @@ def make_consent_text(
     } if fields.pop("published", True) else {}  # fmt: skip
     return ConsentText.objects.create(
         kind=kind, route=route, version=version, title=title, sections=consenttexts.rows_of(sections),
-        text_hash=consenttexts.hash_of(title, sections), why="First wording.", drafted_by=by, drafted_at=at,
+        text_hash=consenttexts.hash_of(title, sections), why=fields.pop("why", "First wording."), drafted_by=by, drafted_at=at,
         **{**published, **fields},
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from clinic.actions import signatures, system, worklist
 from clinic.actions.signatures import Proof
 from clinic.errors import Refused, violated
 from clinic.models import Location, Membership, PolicyVersion, Role, Signature, User, WorkItem
-from clinic.policy_words import label_of, leaves
+from clinic.policy_words import Path, label_of, leaves
 
 # How soon a director looks at a draft; at one without which parts of the software stand still, sooner.
 LOOK_WITHIN = timedelta(days=7)
@@ -45,7 +45,7 @@ class DraftGone(Refused):
 class NotInOrder(Refused):
     """A limit is missing, implausible, or on the wrong side of another."""
 
-    def __init__(self, problem: tuple[policy_shape.Path, str]) -> None:
+    def __init__(self, problem: tuple[Path, str]) -> None:
         path, said = problem
         super().__init__(_("“%(limit)s”: %(said)s Correct it in the draft.") % {"limit": label_of(path), "said": said})
 
@@ -94,7 +94,7 @@ def first_values(approved: PolicyVersion | None) -> dict[str, Any]:
     return values
 
 
-def missing(values: dict[str, Any]) -> list[tuple[policy_shape.Path, Any]]:
+def missing(values: dict[str, Any]) -> list[tuple[Path, Any]]:
     """Return the limits this release asks for that ``values`` leave out, with what is proposed for each."""
     given = dict(leaves(values))
     return [(path, value) for path, value in leaves(policy.FIRST_LIMITS) if path not in given]
@@ -261,13 +261,13 @@ def propose_missing(*, now: datetime) -> PolicyVersion | None:
     return kept
 
 
-def changed_paths(before: PolicyVersion | None, after: PolicyVersion) -> list[policy_shape.Path]:
+def changed_paths(before: PolicyVersion | None, after: PolicyVersion) -> list[Path]:
     """Return the limits that two versions do not share, in the order of the later one, those it dropped last."""
     old, new = dict(leaves(before.values if before else {})), dict(leaves(after.values))
     return [path for path in [*new, *(path for path in old if path not in new)] if not _same(old, new, path)]
 
 
-def _same(old: dict[policy_shape.Path, Any], new: dict[policy_shape.Path, Any], path: policy_shape.Path) -> bool:
+def _same(old: dict[Path, Any], new: dict[Path, Any], path: Path) -> bool:
     return path in old and path in new and _canonical(old[path]) == _canonical(new[path])
 
 

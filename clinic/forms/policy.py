@@ -92,7 +92,11 @@ class DraftPolicyForm(words.Form):
             now=shown(path, self.approved[path]) if path in self.approved else "",
             is_new=path not in self.approved,
             is_changed=path in self.approved and self.approved[path] != self.given[path],
-            errors=[(f"{field.auto_id}_error", " ".join(field.errors)) for field in fields if field.errors],
+            errors=[
+                (f"{field.auto_id}_error", " ".join(str(error) for error in field.errors))
+                for field in fields
+                if field.errors
+            ],
         )
 
 

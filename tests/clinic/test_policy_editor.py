@@ -234,7 +234,7 @@ class TestApprove:
         assert policy.in_force(make.NOON).get("timeouts_min", "staff") == 10
         signature = Signature.objects.get(purpose="policy", subject_id=version.pk)
         assert signature.signer == director
-        assert signatures.matches(signature, policies.text_of(version, version.effective_at)), "from what is kept"
+        assert signatures.matches(signature, policies.text_of(version, make.NOON)), "from what is kept"
         assert WorkItem.objects.get(kind="policy_draft").outcome == "done"
         row = AuditEvent.objects.get(verb="policy.approved")
         assert row.details == {"number": 2, "own_draft": False}
