@@ -1,0 +1,211 @@
+"""Health facts as lines to read: what it is, how it stands, since when, and who said so. One query for all of a patient's.
+
+Nothing is judged here. A medicine's line says how it was read, and that an unread one was not.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, Value
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from assessments import facts
+from assessments.medicines import Recognised
+from assessments.models import (
+    Allergy,
+    Condition,
+    Diagnosis,
+    FamilyHistory,
+    HealthFact,
+    HealthStatement,
+    Medication,
+    Source,
+    TreatmentTrial,
+)
+from clinic import localtime
+from patients.models import Patient
+
+TABLES: tuple[type[HealthFact], ...] = (
+    Allergy, Condition, Diagnosis, FamilyHistory, HealthStatement, Medication, TreatmentTrial,
+)  # fmt: skip
+STATES = {
+    facts.State.ABSENT: _("not present"), facts.State.PAST: _("past"), facts.State.CONTROLLED: _("treated and stable"),
+    facts.State.CURRENT: _("present"), facts.State.UNCONTROLLED: _("untreated or unstable"), facts.State.UNKNOWN: _("not known"),
+}  # fmt: skip
+INDICATIONS = {
+    facts.Indication.GAD: _("generalised anxiety"), facts.Indication.OCD: _("obsessive-compulsive disorder"),
+    facts.Indication.PTSD: _("post-traumatic stress"), facts.Indication.RUMINATION: _("chronic rumination"),
+    facts.Indication.TRD: _("treatment-resistant depression"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """One fact to read. ``key`` is the fact's id with a hyphen, for the page's anchors."""
+
+    key: str
+    title: str
+    state: str
+    notes: tuple[str, ...]
+    said: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Lines:
+    conditions: tuple[Line, ...]
+    absent: tuple[str, ...]
+    allergies: tuple[Line, ...]
+    medicines: tuple[Line, ...]
+    stopped: tuple[str, ...]
+    trials: tuple[Line, ...]
+    family: tuple[Line, ...]
+    indications: tuple[Line, ...]
+    keys: frozenset[str]
+
+
+def anchor(fact_id: str) -> str:
+    """Return the fragment of a fact on a page: "condition:1" stands at "condition-1"."""
+    return fact_id.replace(":", "-")
+
+
+def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
+    """Return the standing facts as lines, newest first; ``known`` are those of ``factsheet.facts_of``."""
+    gone = {fact.corrects for fact in known}
+    said = _said(patient)
+    trials = {str(pk): rest for pk, *rest in _trial_rows(patient)}
+    found: dict[str, list[Line]] = {
+        name: [] for name in ("condition", "allergy", "medication", "trial", "family", "indicated")
+    }
+    absent: list[str] = []
+    stopped: list[str] = []
+    for fact in sorted(known, key=lambda one: (one.at, one.id), reverse=True):
+        if fact.id in gone:
+            continue
+        by = _by(fact, said, tz)
+        match fact:
+            case facts.Condition(state=facts.State.ABSENT):
+                absent.append(str(fact.kind.label))
+            case facts.Condition():
+                found["condition"].append(_condition(fact, by))
+            case facts.Allergy():
+                found["allergy"].append(Line(anchor(fact.id), fact.substance, "", (), by))
+            case facts.Medication(taking=facts.Taking.STOPPED):
+                stopped.append(fact.text)
+            case facts.Medication():
+                found["medication"].append(_medicine(fact, by))
+            case facts.TreatmentTrial():
+                found["trial"].append(_trial(fact, trials.get(fact.id.partition(":")[2], ["", "", None, ""]), by))
+            case facts.FamilyHistory():
+                found["family"].append(_family(fact, by))
+            case facts.Indicated():
+                found["indicated"].append(Line(anchor(fact.id), str(INDICATIONS[fact.indication]), "", (), by))
+    lines = {name: tuple(rows) for name, rows in found.items()}
+    return Lines(
+        conditions=lines["condition"], absent=tuple(sorted(absent)), allergies=lines["allergy"], medicines=lines["medication"],
+        stopped=tuple(stopped), trials=lines["trial"], family=lines["family"], indications=lines["indicated"],
+        keys=frozenset(line.key for rows in lines.values() for line in rows),
+    )  # fmt: skip
+
+
+def _said(patient: Patient) -> dict[str, tuple[str, str, str]]:
+    """Return who said so, who wrote it down and what was noted, by the fact's id: one query for all tables."""
+    parts = [
+        model._default_manager.filter(patient=patient)
+        .order_by()
+        .annotate(
+            r_table=Value(str(model._meta.model_name)),
+            r_pk=F("id"),
+            r_source=F("source"),
+            r_by=F("recorded_by__name"),
+            r_note=F("note"),
+        )
+        .values_list("r_table", "r_pk", "r_source", "r_by", "r_note")
+        for model in TABLES
+    ]
+    rows = parts[0].union(*parts[1:], all=True)
+    return {f"{table}:{pk}": (source, by, note) for table, pk, source, by, note in rows}
+
+
+def _trial_rows(patient: Patient) -> Any:
+    rows = TreatmentTrial._default_manager.filter(patient=patient)
+    return rows.values_list("pk", "treatment", "max_dose", "weeks", "outcome")
+
+
+def _by(fact: facts.Fact, said: dict[str, tuple[str, str, str]], tz: ZoneInfo) -> str:
+    source, name, _note = said.get(fact.id, ("", "", ""))
+    day = localtime.day_text(localtime.day_of(fact.at, tz))
+    if not source:
+        return day
+    return gettext("%(day)s · said by %(source)s · written by %(name)s") % {
+        "day": day, "source": Source(source).label, "name": name,
+    }  # fmt: skip
+
+
+def _condition(fact: facts.Condition, by: str) -> Line:
+    notes = []
+    if fact.onset_on:
+        notes.append(gettext("since %(day)s") % {"day": localtime.day_text(fact.onset_on)})
+    if fact.resolved_on:
+        notes.append(gettext("over since %(day)s") % {"day": localtime.day_text(fact.resolved_on)})
+    if fact.by_prescriber:
+        notes.append(gettext("confirmed by a prescriber"))
+    return Line(anchor(fact.id), str(fact.kind.label), str(STATES[fact.state]), tuple(notes), by)
+
+
+def _medicine(fact: facts.Medication, by: str) -> Line:
+    """Say how the line was read. What nobody could read is never shown as anything but unread."""
+    reading = fact.reading
+    notes: list[str] = []
+    if fact.taking is facts.Taking.UNKNOWN:
+        notes.append(gettext("not known whether it is taken"))
+    if fact.is_settled:
+        classes = ", ".join(sorted(str(one.label) for one in fact.classes)) or gettext("none of the classes")
+        return Line(
+            anchor(fact.id),
+            fact.text,
+            gettext("confirmed: %(classes)s") % {"classes": classes},
+            tuple(notes),
+            by,
+            "teal",
+        )
+    if not isinstance(reading, Recognised) or reading.unread:
+        return Line(anchor(fact.id), fact.text, gettext("not recognised: check"), tuple(notes), by, "amber")
+    notes += [gettext("read as %(name)s, by its spelling") % {"name": one.generic} for one in reading.by_spelling]
+    classes = ", ".join(sorted(str(one.label) for one in reading.classes))
+    names = ", ".join(one.generic for one in reading.named)
+    state = (
+        gettext("%(names)s: %(classes)s") % {"names": names, "classes": classes}
+        if classes
+        else gettext("%(names)s: no rule") % {"names": names}
+    )
+    return Line(anchor(fact.id), fact.text, state, tuple(notes), by, "amber" if reading.needs_a_person else "")
+
+
+def _trial(fact: facts.TreatmentTrial, row: list[Any], by: str) -> Line:
+    treatment, dose, weeks, outcome = row
+    said = {True: gettext("yes"), False: gettext("no"), None: gettext("not assessed")}
+    how_long = [dose, gettext("%(weeks)s weeks") % {"weeks": weeks} if weeks is not None else "", outcome]
+    notes = (
+        gettext("adequate: %(answer)s") % {"answer": said[fact.adequate]},
+        gettext("failed: %(answer)s") % {"answer": said[fact.failed]},
+        gettext("this episode: %(answer)s") % {"answer": said[fact.current_episode]},
+    )
+    title = " · ".join([treatment, *(part for part in how_long if part)])
+    return Line(anchor(fact.id), title, gettext("counts as a trial") if fact.counts else "", notes, by)
+
+
+def _family(fact: facts.FamilyHistory, by: str) -> Line:
+    words = {True: gettext("yes"), False: gettext("no"), None: gettext("not known")}
+    degree = {
+        True: gettext("a first-degree relative"),
+        False: gettext("no first-degree relative"),
+        None: gettext("degree not asked"),
+    }
+    notes = (degree[fact.first_degree],) if fact.psychosis else ()
+    return Line(anchor(fact.id), gettext("Psychosis in the family"), words[fact.psychosis], notes, by)
+
+
+__all__ = ["Line", "Lines", "anchor", "of"]

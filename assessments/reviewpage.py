@@ -1,0 +1,243 @@
+"""What the review page shows, in words and in order: flags, scores, measurements, work-up, and what became of the clearance so far.
+
+Rows in, dictionaries for the template out; nothing is decided here. The number of queries does not grow with the rows.
+"""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from assessments import answered, definitions, factlines, screening, sparklines, workup
+from assessments.definitions import UnknownInstrument
+from assessments.models import AssessmentResponse, Clearance, ClearanceMove, Measurement, Score, ScreeningFlag
+from clinic import localtime
+from clinic.models import User
+from patients.models import Patient
+from patients.models.consents import Route
+
+# The newest answers of all instruments together; a review looks back years, not lives.
+MOST_SCORES = 300
+BINDS = {
+    screening.Binds.CLEARANCE: "",
+    screening.Binds.DOSING: _("holds every dose, not the clearance"),
+    screening.Binds.DAY: _("holds the dose of that day"),
+}
+UNITS = {
+    Measurement.Kind.BLOOD_PRESSURE: "mmHg", Measurement.Kind.HEART_RATE: _("a minute"), Measurement.Kind.OXYGEN_SATURATION: "%",
+    Measurement.Kind.WEIGHT: "kg", Measurement.Kind.HEIGHT: "cm", Measurement.Kind.LIVER_TEST: _("× upper limit (ALT / AST)"),
+}  # fmt: skip
+ICONS = {"block": "slash-circle", "override": "exclamation-triangle", "info": "info-circle"}
+TONES = {"block": "red", "override": "amber", "info": "blue"}
+
+
+@dataclass(frozen=True)
+class FlagLine:
+    """One flag as it is read, with its fields while it is open and the reader may decide it."""
+
+    id: uuid.UUID
+    severity: str
+    severity_words: str
+    tone: str
+    icon: str
+    sentence: str
+    lifts: str
+    code: str
+    raised: str
+    trigger_at: str
+    is_question: bool
+    is_info: bool
+    is_open: bool
+    binds: str
+    awaits: bool
+    is_contradicted: bool
+    decided: str
+    reason: str
+    text: str
+    plan: str
+    override_needs: str
+    ask_before_dose: str
+    fields: Any = None
+
+
+def flag_lines(
+    rows: Iterable[ScreeningFlag], tz: ZoneInfo, *, shown: frozenset[str], health_url: str, form: Any = None
+) -> dict[str, list[FlagLine]]:
+    """Return the flags under what they do: those that stop, that ask for a decision, that are questions, and to know.
+
+    ``shown`` are the anchors of the facts on this page; what is not on it leads to ``health_url``.
+    """
+    found: dict[str, list[FlagLine]] = {"blocks": [], "overrides": [], "questions": [], "infos": []}
+    mine = {row.pk for row in form.flags} if form is not None else set()
+    for row in rows:
+        flag = row.flag
+        fields = form.about(row) if row.pk in mine else None
+        line = _flag_line(row, flag, tz, shown, health_url, fields)
+        kind = "infos" if line.is_info else "questions" if line.is_question else f"{row.severity}s"
+        found[kind].append(line)
+    return found
+
+
+def _flag_line(
+    row: ScreeningFlag, flag: screening.Flag, tz: ZoneInfo, shown: frozenset[str], health_url: str, fields: Any
+) -> FlagLine:
+    return FlagLine(
+        id=row.pk, severity=row.severity, severity_words=str(ScreeningFlag.Severity(row.severity).label), tone=TONES[row.severity],
+        icon=ICONS[row.severity], sentence=flag.sentence, lifts=flag.what_lifts, code=row.code,
+        raised=localtime.moment_text(row.raised_at, tz), trigger_at=_where(flag.trigger, shown, health_url),
+        is_question=flag.is_question, is_info=flag.severity is screening.Severity.INFO,
+        is_open=row.status == ScreeningFlag.Status.OPEN, binds=str(BINDS[flag.binds]), awaits=flag.awaits_prescriber,
+        is_contradicted=bool(flag.contradicted_by), decided=_decided(row, tz),
+        reason=row.get_reason_code_display() if row.reason_code else "", text=row.reason_text, plan=row.plan_text,
+        override_needs=gettext(flag.override_needs) if flag.override_needs else "",
+        ask_before_dose=gettext(flag.ask_before_dose) if flag.ask_before_dose else "", fields=fields,
+    )  # fmt: skip
+
+
+def _where(trigger: str | None, shown: frozenset[str], health_url: str) -> str:
+    """Return where the fact is: on this page, else among the health facts; "" for a fact's absence."""
+    if not trigger:
+        return ""
+    anchor = factlines.anchor(":".join(trigger.split(":")[:2]))
+    return f"#{anchor}" if anchor in shown else health_url
+
+
+def _decided(row: ScreeningFlag, tz: ZoneInfo) -> str:
+    if row.decided_by is None or row.decided_at is None:
+        return ""
+    when = {"who": row.decided_by.name, "when": localtime.moment_text(row.decided_at, tz)}
+    if row.status == ScreeningFlag.Status.ACKNOWLEDGED:
+        return gettext("Seen by %(who)s, %(when)s") % when
+    until = localtime.day_text(row.expires_on) if row.expires_on else ""
+    return gettext("Decided by %(who)s, %(when)s; holds until %(until)s") % {**when, "until": until}
+
+
+def scores(patient: Patient, tz: ZoneInfo) -> tuple[list[dict[str, Any]], frozenset[str]]:
+    """Return one line an instrument, by name, with its course; and the anchors of the answers shown. One query."""
+    standing = AssessmentResponse.objects.standing().for_patient(patient)
+    rows = Score.objects.filter(response__in=standing).select_related("response")
+    newest = list(rows.order_by("-response__answered_at", "-response__id")[:MOST_SCORES])
+    by_code: dict[str, list[Score]] = {}
+    for score in reversed(newest):
+        by_code.setdefault(score.response.code, []).append(score)
+    lines = [line for course in by_code.values() if (line := _score_line(course, tz))]
+    anchors = frozenset(f"assessmentresponse-{score.response_id}" for course in by_code.values() for score in course)
+    return sorted(lines, key=lambda line: str(line["name"])), anchors
+
+
+def _score_line(course: list[Score], tz: ZoneInfo) -> dict[str, Any] | None:
+    last = course[-1].response
+    try:
+        definition = definitions.get(last.code, last.version, last.language)
+    except UnknownInstrument:
+        return None
+    has_total = definition.low is not None and definition.high is not None
+    readings = [(score.response.answered_at, score.total) for score in course]
+    line = sparklines.draw(readings, definition.low or 0, definition.high or 0) if has_total else None
+    return {
+        "name": definition.name,
+        "title": definition.title,
+        "result": answered.result(definition, last, course[-1]),
+        "day": localtime.day_text(localtime.day_of(last.answered_at, tz)),
+        "line": line if line is not None and len(line.dots) > 1 else None,
+        "rows": [
+            {
+                "key": f"assessmentresponse-{score.response_id}",
+                "day": localtime.day_text(localtime.day_of(score.response.answered_at, tz)),
+                "result": answered.result(definition, score.response, score),
+            }
+            for score in reversed(course)
+        ],
+    }
+
+
+def vitals(measured: Iterable[Measurement], tz: ZoneInfo) -> tuple[list[dict[str, Any]], frozenset[str]]:
+    """Return the newest value of each kind with up to five older ones, and their anchors. ``measured`` are newest first."""
+    by_kind: dict[str, list[Measurement]] = {}
+    for row in measured:
+        by_kind.setdefault(row.kind, []).append(row)
+    found = [
+        {
+            "label": Measurement.Kind(kind).label,
+            "newest": _value(rows[0], tz),
+            "older": [_value(row, tz) for row in rows[1:6]],
+        }
+        for kind, rows in sorted(by_kind.items(), key=lambda one: Measurement.Kind.values.index(one[0]))
+    ]
+    return found, frozenset(f"measurement-{row.pk}" for rows in by_kind.values() for row in rows[:6])
+
+
+def _value(row: Measurement, tz: ZoneInfo) -> dict[str, str]:
+    numbers = [
+        number_format(value.normalize(), use_l10n=True, force_grouping=False) if value is not None else "—"
+        for value in (row.first, row.second)
+    ]
+    two = row.kind in {Measurement.Kind.BLOOD_PRESSURE, Measurement.Kind.LIVER_TEST}
+    value = row.get_result_display() if row.result else "/".join(numbers if two else numbers[:1])
+    return {
+        "key": f"measurement-{row.pk}",
+        "value": value,
+        "unit": str(UNITS.get(Measurement.Kind(row.kind), "")),
+        "when": localtime.moment_text(row.at, tz),
+        "by": row.recorded_by.name,
+        "note": row.note,
+    }
+
+
+def workup_lines(lines: Iterable[workup.Line]) -> list[dict[str, Any]]:
+    """Return the work-up as the page reads it: what is due first."""
+    found = [
+        {
+            "label": line.label, "words": line.words, "is_due": line.is_due, "is_there": line.is_there, "because": line.because,
+            "on": localtime.day_text(line.on) if line.on else "", "anchor": f"unmet-workup-{line.item}", "needs_words": line.needs_words,
+        }
+        for line in lines
+    ]  # fmt: skip
+    return sorted(found, key=lambda line: not line["is_due"])
+
+
+def clearance_line(clearance: Clearance, tz: ZoneInfo) -> dict[str, Any]:
+    """Return one clearance in words: its state, what it allows, and until when."""
+    limits = []
+    if clearance.route:
+        limits.append(str(Route(clearance.route).label))
+    if clearance.max_mg is not None:
+        limits.append(gettext("at most %(mg)s mg") % {"mg": clearance.max_mg})
+    if clearance.max_sessions is not None:
+        limits.append(gettext("%(count)s sessions") % {"count": clearance.max_sessions})
+    return {
+        "id": clearance.pk,
+        "state": clearance.get_status_display(),
+        "tone": clearance.colour,
+        "limits": " · ".join(limits),
+        "conditions": clearance.conditions,
+        "until": localtime.day_text(clearance.expires_on) if clearance.expires_on else "",
+        "is_deferred": clearance.status == Clearance.Status.DEFERRED,
+        "since": localtime.moment_text(clearance.since, tz),
+        "is_live": clearance.is_live,
+    }
+
+
+def moves(found: Iterable[ClearanceMove], tz: ZoneInfo) -> list[dict[str, Any]]:
+    """Return the steps so far, newest first, each with who took it, why, and what was signed."""
+    return [
+        {
+            "to": move.get_to_status_display(),
+            "cause": move.get_cause_display(),
+            "who": _name(move.by),
+            "when": localtime.moment_text(move.at, tz),
+            "reason": move.reason,
+            "flag": move.flag.flag.sentence if move.flag is not None else "",
+            "content": move.content,
+        }
+        for move in found
+    ]
+
+
+def _name(user: User) -> str:
+    return user.name

@@ -1,0 +1,81 @@
+"""How a patient stands before a decision: the rows that the gates and the review page ask about, fetched once for both.
+
+What the rows mean is in ``assessments/gate.py`` and ``assessments/workup.py``. The number of queries does not grow with the rows.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from assessments import factsheet, gate, workup
+from assessments.facts import Facts
+from assessments.models import Clearance, Measurement, Screening, ScreeningFlag
+from assessments.screening import ScreeningLimits
+from clinic import localtime
+from patients import consentneeds
+from patients.models import Patient
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a clearance of this patient is decided on."""
+
+    facts: Facts
+    screening: Screening | None
+    flags: tuple[ScreeningFlag, ...]
+    measured: tuple[Measurement, ...]
+    lines: tuple[workup.Line, ...]
+
+    @property
+    def is_screened(self) -> bool:
+        return self.screening is not None
+
+
+def of(patient: Patient, values: Mapping[str, Any], now: datetime) -> Standing:
+    """Return how the patient stands at ``now`` by a policy's values, in four queries. ``patient`` has its home location loaded."""
+    tz = patient.home_location.tz
+    facts = factsheet.facts_of(patient, now=now)
+    rows = Measurement.objects.standing().filter(patient=patient).select_related("recorded_by").order_by("-at", "-id")
+    measured = tuple(cast(Iterable[Measurement], rows))
+    done = [
+        workup.Done(workup.Item(row.kind), localtime.day_of(row.at, tz))
+        for row in measured
+        if row.kind in set(workup.Item) and row.result != Measurement.Result.UNREADABLE
+    ]
+    flags = ScreeningFlag.objects.live().filter(patient=patient).select_related("decided_by")
+    limits = ScreeningLimits.from_policy(values)
+    return Standing(
+        facts=facts,
+        screening=Screening.objects.filter(patient=patient).first(),
+        flags=tuple(
+            sorted(flags, key=lambda row: (row.flag.severity.rank, row.flag.is_question, row.code, str(row.pk)))
+        ),
+        measured=measured,
+        lines=workup.lines(facts, done, limits, now.astimezone(tz)),
+    )
+
+
+def unmet_for_dose(
+    *, patient: Patient, route: str, mg: Decimal, sessions_given: int, now: datetime
+) -> tuple[gate.Unmet, ...]:
+    """Return everything that keeps a dose from being given now, each by name; empty when nothing does. Four queries.
+
+    Flags of the day are asked by whoever prepares the dose, with the facts of that day (screening's ``dosing_at``).
+    """
+    on = localtime.day_of(now, patient.home_location.tz)
+    return gate.for_dose(
+        patient=patient,
+        dose=gate.Dose(route=route, mg=mg, on=on, sessions_given=sessions_given),
+        clearances=Clearance.objects.live().filter(patient=patient),
+        is_screened=Screening.objects.filter(patient=patient).exists(),
+        flags=ScreeningFlag.objects.live().filter(patient=patient),
+        consents_missing=consentneeds.missing_for(patient, route, now),
+    )
+
+
+def routes_of(patient: Patient, now: datetime) -> frozenset[str]:
+    """Return the routes by which a patient is cleared, or was until it was suspended: what they are asked to agree to. One query."""
+    rows = Clearance.objects.live().filter(patient=patient).exclude(route="")
+    return frozenset(rows.values_list("route", flat=True))

@@ -1,0 +1,55 @@
+"""How this floor's subjects of work are called: alerts and clearances, to those who may open them, and to nobody else."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+
+from assessments.models import Clearance, RiskAlert
+from clinic import localtime, subjects
+from clinic.access import Permission
+from clinic.models import User
+from clinic.subjects import Label
+from patients.models import Patient
+
+
+def _alerts(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return whom alerts are about. What was answered stands on the alert's own page."""
+    found = RiskAlert.objects.visible_to(user, Permission.ALERT_READ, now).filter(pk__in=ids)
+    return {
+        alert.pk: Label(
+            name=alert.patient.full_name,
+            code=alert.patient.mrn,
+            about=localtime.moment_text(alert.raised_at, alert.location.tz),
+            url=reverse("assessments:alert", kwargs={"alert_id": alert.pk}),
+            patient_id=alert.patient_id,
+            phone=alert.patient.phone,
+        )
+        for alert in found.select_related("patient", "location")
+    }
+
+
+def _clearances(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return whom reviews are about. Their page is the care team's; a prescriber who is not on it is led to the team first."""
+    here = Patient.objects.visible_to(user, Permission.CLEARANCE_STATUS, now)
+    mine = Patient.objects.visible_to(user, Permission.CLEARANCE_READ, now).filter(pk=OuterRef("patient"))
+    found = Clearance.objects.filter(pk__in=ids, patient__in=here).annotate(is_open_to_me=Exists(mine))
+    return {
+        one.pk: Label(
+            name=one.patient.full_name,
+            code=one.patient.mrn,
+            url=reverse(
+                "assessments:review_clearance" if one.is_open_to_me else "patients:care_team", args=[one.patient_id]
+            ),
+            patient_id=one.patient_id,
+        )
+        for one in found.select_related("patient")
+    }
+
+
+def register_own() -> None:
+    """Declare this app's subjects of work in clinic.subjects."""
+    subjects.register("clearance", _clearances)
+    subjects.register("riskalert", _alerts)

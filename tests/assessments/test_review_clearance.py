@@ -1,0 +1,530 @@
+"""The review page: what a prescriber sees, decides and signs, and every way in which it is refused."""
+
+import re
+import uuid
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from assessments.actions import clearances, flags
+from assessments.models import Clearance, ClearanceMove, Condition, Measurement, Medication, ScreeningFlag
+from clinic.actions import signatures
+from clinic.models import AuditEvent, Licence, PolicyVersion, Role, Signature, WorkItem
+from patients.models import BreakGlass, LifeState
+from tests import factories as make
+from tests.assessments.records import write_clean
+from tests.cast import Cast
+from tests.conftest import SignedIn
+
+Status = Clearance.Status
+PROOF = {"password": signatures.DEMO_PROOF.password, "code": signatures.DEMO_PROOF.code}
+CLEARED = {"outcome": "cleared", "route": "sl", "max_mg": "200", "max_sessions": "6"}
+
+
+@pytest.fixture(autouse=True)
+def _demo(settings: Any) -> None:
+    """Everybody signs with the demo's proof here; the real one is tested where signing is."""
+    settings.DEMO_MODE = True
+
+
+@pytest.fixture
+def ready(cast: Cast, now: datetime) -> Cast:
+    """Pat has answered everything well, all examinations are there, and Dana, who is licensed, is asked."""
+    make.make_licences(cast.dana)
+    write_clean(cast.pat, cast.dana, now)
+    for kind, values in (("heart_rate", {"first": 66}), ("urinalysis", {"result": "normal"})):
+        make.make_health_fact(Measurement, cast.pat, cast.nina, kind=kind, **values)
+    flags.rescreen(by=cast.nina, patient=cast.pat, now=now)
+    clearances.begin_review(by=cast.dana, patient=cast.pat, now=now)
+    return cast
+
+
+def url(cast: Cast, name: str = "review_clearance") -> str:
+    return reverse(f"assessments:{name}", args=[cast.pat.pk])
+
+
+def question(cast: Cast) -> Clearance:
+    return Clearance.objects.get(patient=cast.pat, route="")
+
+
+def send(client: Client, cast: Cast, clearance: Clearance | None = None, **data: Any) -> Any:
+    about = clearance or Clearance.objects.filter(patient=cast.pat).order_by("-opened_at").first()
+    named = {"clearance": str(about.pk), "seen_version": about.version} if about else {}
+    return client.post(url(cast, "decide_clearance"), {**named, **PROOF, **data})
+
+
+def refusal(response: Any) -> str:
+    """Return what the page refuses with; "" for an answer that refuses nothing."""
+    text = response.content.decode()
+    return (
+        " ".join(re.sub(r"<[^>]+>", " ", text.split('class="error-summary"')[1].split("</ul>")[0]).split())
+        if "error-summary" in text
+        else ""
+    )
+
+
+def medicine(cast: Cast, text: str, now: datetime) -> ScreeningFlag:
+    make.make_health_fact(Medication, cast.pat, cast.nina, at=now - timedelta(minutes=5), text=text, taking="current")
+    flags.rescreen(by=cast.nina, patient=cast.pat, now=now)
+    return ScreeningFlag.objects.get(patient=cast.pat, status="open", severity="override", finding="found")
+
+
+def said_about(row: ScreeningFlag, **changed: str) -> dict[str, str]:
+    said = {"reason": "monitored", "text": "Takes 1 mg at night.", "plan": "Asked when last taken before each dose."}
+    return {f"{name}-{row.pk}": value for name, value in {**said, **changed}.items()}
+
+
+def test_a_prescriber_of_the_team_clears_and_the_signed_words_can_be_checked(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    client = signed_in(ready.dana)
+    page = client.get(url(ready)).content.decode()
+    assert "Nothing stands in the way" in page
+    assert "checked" not in page.split('id="div_id_outcome"')[1].split("</fieldset>")[0]
+
+    response = send(client, ready, **CLEARED, reason="Two trials without effect.")
+    assert response.status_code == 302
+    clearance = Clearance.objects.get(patient=ready.pat)
+    assert (clearance.status, clearance.route, clearance.max_mg, clearance.max_sessions) == ("cleared", "sl", 200, 6)
+    assert (clearance.decided_by, clearance.expires_on) == (ready.dana, now.date() + timedelta(days=90))
+    move = ClearanceMove.objects.get(clearance=clearance, to_status="cleared")
+    assert move.signature == clearance.signature
+    assert signatures.matches(move.signature, move.content)
+    assert move.signature.purpose == Signature.Purpose.CLEARANCE
+    for words in (
+        "Pat Moreau",
+        "under the tongue",
+        "200 mg",
+        "6 sessions",
+        "Tue 13 Apr 2027",
+        "Two trials",
+        "Dana Deng",
+    ):
+        assert words in move.content, words
+    assert not WorkItem.objects.open().filter(kind="clearance_review").exists()
+    event = AuditEvent.objects.get(verb="clearance.decided")
+    assert "Two trials" not in str(event.details)
+    assert "What was signed" in client.get(url(ready)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"outcome": "cleared"}, "names its route, the most mg of a dose and the most sessions"),
+        ({**CLEARED, "route": ""}, "names its route"),
+        ({**CLEARED, "max_sessions": ""}, "names its route"),
+        ({**CLEARED, "max_mg": "401"}, "at most 400 mg by this route"),
+        ({**CLEARED, "max_mg": "0"}, "has to be 1 at least"),
+        ({**CLEARED, "max_mg": "much"}, "Write a whole number"),
+        ({**CLEARED, "max_sessions": "13"}, "at most 12 sessions"),
+        ({**CLEARED, "route": "im"}, "sets no largest dose for this route (into a muscle)"),
+        ({**CLEARED, "conditions": "BP before."}, "Choose “cleared with conditions”"),
+        ({**CLEARED, "outcome": "cleared_with_conditions"}, "Say what the conditions are"),
+        ({"outcome": "declined"}, "Say why, in words"),
+        ({"outcome": "referred_out", "reason": "  "}, "Say why, in words"),
+        ({"outcome": "deferred", "reason": "Later."}, "Choose the day on which it is looked at again"),
+        ({"outcome": "deferred", "reason": "Later.", "until": "2027-01-13"}, "after today"),
+        ({"outcome": "deferred", "reason": "Later.", "until": "2028-01-14"}, "within a year"),
+        ({"outcome": "suspended", "reason": "So."}, "Choose one of those offered"),
+        ({}, "You decided about none of the flags"),
+        ({**CLEARED, "code": "111111"}, "the password or the code is not right"),
+    ],
+)
+def test_what_is_incomplete_or_too_much_is_refused_and_nothing_is_signed(
+    ready: Cast, signed_in: SignedIn, data: dict[str, str], said: str
+) -> None:
+    response = send(signed_in(ready.dana), ready, **{"reason": "", **data})
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert said in page
+    assert not Signature.objects.exists()
+    assert question(ready).status == Status.CLINICIAN_REVIEW
+    # What was typed stays, the proof does not.
+    for name in ("max_mg", "conditions", "reason"):
+        if data.get(name, "").strip():
+            assert data[name] in page
+    assert PROOF["password"] not in re.findall(r'value="([^"]*)"', page)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "patient_reads", "is_called"),
+    [
+        ("more_info_requested", "We will call you.", True),
+        ("medical_clearance_pending", "Under review.", False),
+        ("deferred", "We will call you.", True),
+        ("declined", "We will call you.", True),
+        ("referred_out", "We will call you.", True),
+    ],
+)
+def test_every_no_and_not_yet_is_signed_and_the_promised_call_is_on_a_list(
+    ready: Cast, signed_in: SignedIn, outcome: str, patient_reads: str, is_called: bool
+) -> None:
+    send(
+        signed_in(ready.dana), ready, outcome=outcome, reason="Blood pressure first.", until="2027-02-01", max_mg="200"
+    )
+    clearance = Clearance.objects.get(patient=ready.pat)
+    assert clearance.status == outcome
+    assert (clearance.route, clearance.max_mg) == ("", None)
+    assert clearance.patient_words == patient_reads
+    assert "Blood pressure" not in clearance.patient_words + clearance.desk_words
+    assert clearance.expires_on == (date(2027, 2, 1) if outcome == "deferred" else None)
+    assert WorkItem.objects.open().filter(kind="call_patient", owner=ready.dana).exists() is is_called
+
+
+def test_a_block_a_question_and_an_undecided_override_each_stand_in_the_way_and_lead_there(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    make.make_health_fact(Condition, ready.pat, ready.nina, at=now, kind="aneurysm", state="current")
+    row = medicine(ready, "lorazepam 1 mg", now)
+    make.make_health_fact(Medication, ready.pat, ready.nina, at=now, text="blue pills from my aunt", taking="current")
+    client = signed_in(ready.dana)
+
+    response = send(client, ready, **CLEARED)
+
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "This patient cannot be cleared yet. Stops a dose: On record: aneurysmal vascular disease" in page
+    # Screened anew before deciding: what nobody had screened for is found, and stays found.
+    for found in ScreeningFlag.objects.open().filter(patient=ready.pat):
+        assert f'href="#flag-{found.pk}"' in page or found.flag.severity == "info", found.code
+        assert f'id="flag-{found.pk}"' in page
+    assert f'id="id_reason-{row.pk}"' in page
+    assert not Signature.objects.exists()
+
+
+def test_flags_and_the_clearance_are_decided_together_under_one_signature(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    row = medicine(ready, "lorazepam 1 mg", now)
+    make.make_health_fact(
+        Medication, ready.pat, ready.dana, at=now, text="lorazepam 1 mg", taking="current", by_prescriber=True,
+        confirmed_as=["benzodiazepines"], lorazepam_mg_a_day=1, corrects=Medication.objects.get(), correction_reason="amount",
+    )  # fmt: skip
+    flags.rescreen(by=ready.dana, patient=ready.pat, now=now)
+    row = ScreeningFlag.objects.open().get(patient=ready.pat, severity="override", finding="found")
+
+    response = send(signed_in(ready.dana), ready, **CLEARED, **said_about(row))
+
+    assert response.status_code == 302, response.content.decode()
+    row.refresh_from_db()
+    clearance = Clearance.objects.get(patient=ready.pat)
+    assert (row.status, clearance.status) == ("overridden", "cleared")
+    assert row.signature == clearance.signature
+    assert Signature.objects.count() == 1
+    content = ClearanceMove.objects.get(to_status="cleared").content
+    assert row.content == content
+    assert signatures.matches(clearance.signature, content)
+    for words in ("MED-BENZO", "Takes 1 mg at night.", "Asked when last taken"):
+        assert words in content
+
+
+def test_flags_alone_are_decided_where_nothing_is_asked(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
+    client = signed_in(ready.dana)
+    send(client, ready, **CLEARED)
+    row = medicine(ready, "clonidine and phenelzine 15 mg", now)
+    response = send(client, ready, **said_about(row))
+    assert response.status_code == 302
+    row.refresh_from_db()
+    assert row.status == "overridden"
+    assert row.signature.purpose == Signature.Purpose.OVERRIDE
+    assert signatures.matches(row.signature, row.content)
+    assert Clearance.objects.get(patient=ready.pat).status == Status.CLEARED
+
+
+@pytest.mark.parametrize("changed", [{"reason": ""}, {"text": " "}, {"plan": ""}])
+def test_half_an_override_is_no_override(
+    ready: Cast, signed_in: SignedIn, now: datetime, changed: dict[str, str]
+) -> None:
+    row = medicine(ready, "phenelzine 15 mg", now)
+    response = send(signed_in(ready.dana), ready, **CLEARED, **said_about(row, **changed))
+    assert response.status_code == 422
+    row.refresh_from_db()
+    assert (row.status, question(ready).status) == ("open", Status.CLINICIAN_REVIEW)
+    assert not Signature.objects.exists()
+
+
+def test_what_is_missing_of_the_work_up_is_gone_without_only_in_words(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    make.make_health_fact(
+        Condition, ready.pat, ready.dana, at=now, kind="arrhythmia", state="past", by_prescriber=True,
+        corrects=Condition.objects.get(kind="arrhythmia"), correction_reason="asked again",
+    )  # fmt: skip
+    flags.rescreen(by=ready.dana, patient=ready.pat, now=now)
+    row = ScreeningFlag.objects.open().get(patient=ready.pat, code="CV-ARR")
+    client = signed_in(ready.dana)
+    refused = send(client, ready, **CLEARED, **said_about(row))
+    assert "Work-up: ECG is not on record" in refused.content.decode()
+    response = send(
+        client, ready, **CLEARED, **said_about(row), workup_words="ECG of last month seen at the cardiologist’s."
+    )
+    assert response.status_code == 302
+    content = ClearanceMove.objects.get(to_status="cleared").content
+    assert "Without: ECG" in content
+    assert "seen at the cardiologist’s" in content
+
+
+def test_somebody_else_decided_meanwhile(ready: Cast, signed_in: SignedIn) -> None:
+    seen = question(ready)
+    send(signed_in(ready.dana), ready, outcome="medical_clearance_pending", reason="ECG first.")
+    doris = make.make_user("Doris Drew")
+    make.make_member(doris, ready.denver, Role.PRESCRIBER)
+    make.make_licences(doris)
+    make.make_care_team_member(ready.pat, doris)
+    response = send(signed_in(doris), ready, seen, **CLEARED)
+    assert response.status_code == 422
+    assert "“waiting for a medical clearance” since Wed 13 Jan 2027" in response.content.decode()
+    assert "by Dana Deng. Nothing of yours was signed" in response.content.decode()
+    assert question(ready).decided_by == ready.dana
+
+
+@pytest.mark.parametrize("state", ["none", "professional alone", "expired dea", "other state"])
+def test_scenario_50_a_prescriber_without_a_valid_licence_and_dea_registration_decides_nothing(
+    ready: Cast, signed_in: SignedIn, now: datetime, state: str
+) -> None:
+    Licence.objects.all().delete()
+    match state:
+        case "professional alone":
+            make.make_licences(ready.dana, kinds=("professional",))
+        case "expired dea":
+            make.make_licences(ready.dana)
+            Licence.objects.filter(kind="dea").update(expires_on=now.date() - timedelta(days=1))
+        case "other state":
+            make.make_licences(ready.dana, state="AZ")
+    client = signed_in(ready.dana)
+    assert 'id="id_outcome_0"' not in client.get(url(ready)).content.decode()
+    for data in (CLEARED, {"outcome": "declined", "reason": "No."}):
+        assert send(client, ready, **data).status_code == 422
+    assert question(ready).status == Status.CLINICIAN_REVIEW
+    assert not Signature.objects.exists()
+
+
+# Who reads, who decides: domain.md 9.3. 403: not this role's. 404: not this person's patient.
+WHO = {
+    "dana": (200, 302), "nina": (200, 403), "theo": (200, 403), "tess": (404, 403), "milo": (403, 403), "frida": (403, 403),
+    "ada": (403, 403), "petra": (403, 403), "omar": (404, 404), "olga": (403, 403), "iris": (404, 403),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_who_reads_and_who_decides(ready: Cast, signed_in: SignedIn, who: str) -> None:
+    client = signed_in(getattr(ready, who))
+    reads, decides = WHO[who]
+    assert client.get(url(ready)).status_code == reads
+    assert client.get(url(ready, "chart_flags")).status_code == reads
+    assert send(client, ready, **CLEARED).status_code == decides
+    decided = question(ready) if decides != 302 else Clearance.objects.get(patient=ready.pat)
+    assert decided.is_cleared is (decides == 302)
+    assert client.get(url(ready, "decide_clearance")).status_code == 405
+
+
+def test_an_emergency_opening_reads_and_never_decides(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
+    doris = make.make_user("Doris Drew")
+    make.make_member(doris, ready.denver, Role.PRESCRIBER)
+    make.make_licences(doris)
+    BreakGlass.objects.create(
+        patient=ready.pat, user=doris, reason="emergency", reason_text="Called in.", started_at=now,
+        expires_at=now + timedelta(hours=2),
+    )  # fmt: skip
+    client = signed_in(doris)
+    assert "Only a prescriber of this patient’s care team decides" in client.get(url(ready)).content.decode()
+    response = send(client, ready, **CLEARED)
+    assert response.status_code == 422
+    assert question(ready).status == Status.CLINICIAN_REVIEW
+
+
+def test_ids_of_another_patient_in_the_body_reach_nothing(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
+    make.make_care_team_member(ready.quinn, ready.dana)
+    theirs = make.make_clearance(ready.quinn, "clinician_review")
+    flag = make.make_flag(ready.quinn)
+    client = signed_in(ready.dana)
+    send(client, ready, theirs, outcome="declined", reason="No.", **said_about(flag))
+    client.post(url(ready, "acknowledge_flags"), {"flags": [str(flag.pk), str(uuid.uuid4()), "x"]})
+    theirs.refresh_from_db()
+    flag.refresh_from_db()
+    assert (theirs.status, flag.status) == (Status.CLINICIAN_REVIEW, "open")
+    # The question that was decided about is the one of the patient whose page it is, and only in the version that was seen.
+    assert client.get(reverse("assessments:withdraw_clearance", args=[uuid.uuid4()])).status_code == 404
+
+
+@pytest.mark.parametrize("state", [LifeState.DISCHARGED, LifeState.DECEASED])
+def test_nobody_is_cleared_who_left_care(ready: Cast, signed_in: SignedIn, state: LifeState) -> None:
+    ready.pat.life_state, ready.pat.portal_user, ready.pat.portal_since = state, None, None
+    ready.pat.save(update_fields=["life_state", "portal_user", "portal_since"])
+    response = send(signed_in(ready.dana), ready, **CLEARED)
+    assert response.status_code == 422
+    assert f"this patient is {state.label}" in response.content.decode()
+
+
+def test_a_suspended_clearance_says_why_to_clinicians_and_is_cleared_again_when_the_fact_is_lifted(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    client = signed_in(ready.dana)
+    send(client, ready, **CLEARED)
+    fact = make.make_health_fact(
+        Condition, ready.pat, ready.nina, at=now - timedelta(minutes=5), kind="aneurysm", state="current",
+        corrects=Condition.objects.get(kind="aneurysm"), correction_reason="scan",
+    )  # fmt: skip
+    flags.rescreen(by=ready.nina, patient=ready.pat, now=now)
+    clearance = Clearance.objects.get(patient=ready.pat)
+    assert clearance.status == Status.SUSPENDED
+    page = client.get(url(ready)).content.decode()
+    assert "a new fact that stops a dose" in page
+    assert clearance.patient_words == "We will call you."
+    assert clearance.desk_words == "not cleared"
+    assert send(client, ready, clearance, **CLEARED).status_code == 422
+
+    make.make_health_fact(
+        Condition, ready.pat, ready.dana, at=now, kind="aneurysm", state="absent", by_prescriber=True, corrects=fact,
+        correction_reason="the scan was another patient’s",
+    )  # fmt: skip
+    flags.rescreen(by=ready.dana, patient=ready.pat, now=now)
+    clearance.refresh_from_db()
+    assert refusal(send(client, ready, clearance, **CLEARED)) == ""
+    clearance.refresh_from_db()
+    assert clearance.status == Status.CLEARED
+    steps = ClearanceMove.objects.filter(clearance=clearance).order_by("at", "id").values_list("to_status", flat=True)
+    assert list(steps)[-4:] == ["cleared", "suspended", "clinician_review", "cleared"]
+
+
+def test_a_renewal_replaces_the_clearance_of_its_route_and_another_route_is_its_own(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    client = signed_in(ready.dana)
+    send(client, ready, **CLEARED)
+    first = Clearance.objects.get(patient=ready.pat)
+    assert "Open a review" in client.get(url(ready)).content.decode()
+    client.post(url(ready, "begin_review"))
+    client.post(url(ready, "begin_review"))
+    second = question(ready)
+    send(client, ready, second, **{**CLEARED, "max_mg": "300"})
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status, second.max_mg) == ("expired", "cleared", 300)
+
+
+def test_to_know_is_seen_once_and_by_somebody(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
+    make.make_health_fact(Medication, ready.pat, ready.nina, at=now, text="sertraline 50 mg", taking="current")
+    flags.rescreen(by=ready.nina, patient=ready.pat, now=now)
+    row = ScreeningFlag.objects.get(patient=ready.pat, severity="info", finding="found", status="open")
+    client = signed_in(ready.dana)
+    client.post(url(ready, "acknowledge_flags"), {"flags": [str(row.pk)]})
+    row.refresh_from_db()
+    assert (row.status, row.decided_by) == ("acknowledged", ready.dana)
+    assert "Seen by Dana Deng" in client.get(url(ready)).content.decode()
+
+
+def test_the_patient_stops(ready: Cast, signed_in: SignedIn) -> None:
+    clearance = question(ready)
+    where = reverse("assessments:withdraw_clearance", args=[clearance.pk])
+    assert signed_in(ready.tess).get(where).status_code == 404
+    assert signed_in(ready.frida).post(where).status_code == 403
+    client = signed_in(ready.theo)
+    assert client.get(where).status_code == 200
+    clearance.refresh_from_db()
+    assert clearance.status == Status.CLINICIAN_REVIEW
+    assert client.post(where, {"reason": "Told me on the phone."}).status_code == 302
+    assert client.post(where, {"reason": "Again."}).status_code == 422
+    clearance.refresh_from_db()
+    assert clearance.status == Status.WITHDRAWN_BY_PATIENT
+
+
+def test_nothing_is_the_default_and_get_writes_nothing(ready: Cast, signed_in: SignedIn) -> None:
+    client = signed_in(ready.dana)
+    before = Clearance.objects.values().get(patient=ready.pat)
+    page = client.get(url(ready)).content.decode()
+    form = page.split('id="review"')[1].split("</form>")[0]
+    assert " checked" not in form
+    for name in ("max_mg", "max_sessions", "until"):
+        assert re.search(rf'<input[^>]*name="{name}"[^>]*value=', form) is None
+    assert re.search(r"<option[^>]*selected[^>]*>(?!Choose one)", form) is None
+    assert Clearance.objects.values().get(patient=ready.pat) == before
+
+
+def test_the_page_asks_as_many_questions_of_the_database_for_much_as_for_little(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    client = signed_in(ready.dana)
+
+    def count() -> int:
+        client.get(url(ready))
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            client.get(url(ready))
+        return len(queries)
+
+    little = count()
+    for number in range(30):
+        make.make_health_fact(
+            Medication,
+            ready.pat,
+            ready.nina,
+            at=now - timedelta(days=number),
+            text=f"phenelzine {number} mg",
+            taking="current",
+        )
+        make.make_health_fact(
+            Measurement, ready.pat, ready.nina, at=now - timedelta(days=number), kind="heart_rate", first=60 + number
+        )
+    make.make_clearance(ready.pat, "expired")
+    flags.rescreen(by=ready.nina, patient=ready.pat, now=now)
+    assert count() == little
+    assert little <= 32, little
+
+
+class TestList:
+    def test_it_shows_what_waits_the_longest_waiting_first(
+        self, ready: Cast, signed_in: SignedIn, now: datetime
+    ) -> None:
+        make.make_clearance(ready.quinn, "suspended", by=ready.dana, since=now - timedelta(days=9))
+        make.make_clearance(make.make_patient(ready.denver, "Wanda"), "cleared", by=ready.dana)
+        make.make_clearance(ready.sol, "packet_submitted")
+        response = signed_in(ready.dana).get(reverse("assessments:clearances"))
+        page = response.content.decode()
+        assert page.index("Quinn Abbott") < page.index("Pat Moreau")
+        assert "Wanda" not in page
+        assert "Sol" not in page
+        # Quinn has no care team: the way leads there and not to a closed page.
+        assert reverse("patients:care_team", args=[ready.quinn.pk]) in page
+        assert "nobody yet" in page
+        assert AuditEvent.objects.filter(verb="list.read").exists()
+
+    def test_it_is_a_page_of_prescribers(self, ready: Cast, signed_in: SignedIn) -> None:
+        for who in ("nina", "theo", "frida", "milo", "ada", "petra"):
+            assert signed_in(getattr(ready, who)).get(reverse("assessments:clearances")).status_code == 403
+        assert "Nothing waits" in signed_in(ready.omar).get(reverse("assessments:clearances")).content.decode()
+
+    def test_its_questions_do_not_grow(self, ready: Cast, signed_in: SignedIn) -> None:
+        client = signed_in(ready.dana)
+        counts = []
+        for number in (1, 33):
+            for _patient in range(number):
+                make.make_clearance(make.make_patient(ready.denver), "clinician_review")
+            client.get(reverse("assessments:clearances"))
+            with CaptureQueriesContext(connection) as queries:
+                page = client.get(reverse("assessments:clearances")).content.decode()
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
+        assert "after=" in page
+
+
+def test_the_policy_may_leave_out_no_limit(ready: Cast, signed_in: SignedIn) -> None:
+    values = {
+        **PolicyVersion.objects.get().values,
+        "clearance": {"valid_days": 90, "after_dose_days": 30, "max_days": 180},
+    }
+    make.make_policy(ready.dana, values, number=2)
+    response = send(signed_in(ready.dana), ready, **CLEARED)
+    assert "leaves out a limit of clearances" in response.content.decode()
+
+
+def test_a_dose_of_today_counts_for_the_end_as_the_policy_says(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
+    make.make_event(ready.pat, at=now - timedelta(hours=1))
+    assert refusal(send(signed_in(ready.dana), ready, **CLEARED)) == ""
+    assert Clearance.objects.get(patient=ready.pat).expires_on == now.date() + timedelta(days=90)
