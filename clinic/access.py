@@ -22,8 +22,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from clinic import keptforms
-from clinic.http import OurRequest, PortalRequest, StaffRequest, go_to, redirect_whole_page
+from clinic import enrolled, keptforms
+from clinic.http import DeviceRequest, OurRequest, PortalRequest, StaffRequest, go_to, redirect_whole_page
 from clinic.models import (
     CLINICIANS,
     Closure,
@@ -326,6 +326,7 @@ class Policy:
 
 StaffView = Callable[Concatenate[StaffRequest, P], HttpResponseBase]
 PortalView = Callable[Concatenate[PortalRequest, P], HttpResponseBase]
+DeviceView = Callable[Concatenate[DeviceRequest, P], HttpResponseBase]
 OurView = Callable[Concatenate[OurRequest, P], HttpResponseBase]
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
@@ -397,6 +398,25 @@ def portal_view(*, methods: tuple[str, ...] = GET, is_poll: bool = False) -> Cal
             return None
 
         return _with_policy(Policy("portal", methods=frozenset(methods), is_poll=is_poll), view, guard)
+
+    return decorate
+
+
+def device_view(*kinds: EnrolledDevice.Kind, methods: tuple[str, ...] = GET) -> Callable[[DeviceView[P]], View[P]]:
+    """Let in enrolled screens of these kinds, at whichever location: 302 to being set up for every other browser.
+
+    Nobody's sign-in counts here, and a revoked screen is out at once. ``request.device`` is the screen.
+    """
+
+    def decorate(view: DeviceView[P]) -> View[P]:
+        def guard(request: HttpRequest) -> HttpResponse | None:
+            device = enrolled.device_of(request)
+            if device is None or device.kind not in kinds:
+                return go_to(request, reverse("clinic:set_up_device"))
+            request.device = device  # type: ignore[attr-defined]  # DeviceRequest.device
+            return None
+
+        return _with_policy(Policy("device", methods=frozenset(methods)), view, guard)
 
     return decorate
 
@@ -536,7 +556,7 @@ def get_enrolled_device_or_404(request: StaffRequest, device_id: uuid.UUID) -> E
 
 __all__ = [
     "CARE_TEAM_PERMISSIONS", "CLINICIANS", "GET", "GET_POST", "POST", "ROLE_PERMISSIONS", "Permission", "Policy",
-    "get_closure_or_404", "get_colleague_or_404", "get_duty_or_404", "get_enrolled_device_or_404", "get_equipment_or_404", "get_invitation_or_404",
+    "device_view", "get_closure_or_404", "get_colleague_or_404", "get_duty_or_404", "get_enrolled_device_or_404", "get_equipment_or_404", "get_invitation_or_404",
     "get_location_or_404", "get_membership_or_404", "get_message_or_404", "get_page_or_404", "get_person_or_404", "get_room_or_404",
     "get_time_off_or_404", "get_work_item_or_404", "holds",
     "locations_where", "managed_location", "memberships_of", "portal_view", "public_view", "role_at", "signed_in_view", "staff_view",

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.encoding import iri_to_uri
 from django_htmx.middleware import HtmxDetails
 
-from clinic.models import Location, User
+from clinic.models import EnrolledDevice, Location, User
 
 # A form that was refused is shown again with this, so that no cache, script or test takes it for success.
 UNPROCESSABLE = 422
@@ -34,6 +34,12 @@ class StaffRequest(OurRequest):
 
 class PortalRequest(OurRequest):
     user: User
+
+
+class DeviceRequest(OurRequest):
+    """A request by an enrolled screen. Whoever may be signed in on it is nobody here."""
+
+    device: EnrolledDevice
 
 
 def answer(

@@ -263,6 +263,16 @@ def is_over(request: AssessmentRequest, now: datetime) -> bool:
     return now > request.expires_at + (GRACE if begun_in_time else timedelta(0))
 
 
+def answerable(*, patient: Patient, now: datetime) -> list[AssessmentRequest]:
+    """Return what the patient may answer alone now, the most urgent first. Two queries, one where all wording is free."""
+    asked = AssessmentRequest.objects.open().for_patient(patient).filter(opens_at__lte=now).order_by("due_at", "id")
+    rows = [row for row in asked if not is_over(row, now)]
+    defined = {row.pk: definition_of(row) for row in rows}
+    is_free = all(wordings.may_be_sent(definition, (), now.date()) for definition in defined.values())
+    held = () if is_free else wordings.permissions()
+    return [row for row in rows if wordings.may_be_sent(defined[row.pk], held, now.date())]
+
+
 def definition_of(request: AssessmentRequest) -> Definition:
     """Return the version that was begun, or the newest while nothing was."""
     if request.version is None:

@@ -312,6 +312,12 @@ def _verb(response: AssessmentResponse) -> audit.Verb:
 
 
 @transaction.atomic
+def call_people(*, patient: Patient, now: datetime) -> None:
+    """Ask those who know the patient to look now: they said that they are in danger, and no alert could be made of it."""
+    _call_people(system.sam(now=now), patient, now)
+
+
+@transaction.atomic
 def report_failure(*, patient: Patient, definition: Definition, answers: Mapping[str, Any], now: datetime) -> None:
     """Tell people that a patient tried to hand in answers and that something unforeseen undid it.
 

@@ -145,12 +145,22 @@ class AssessmentRequest(Record):
     def is_open(self) -> bool:
         return self.status in self.OPEN
 
+    @property
+    def is_begun(self) -> bool:
+        return self.status == self.Status.IN_PROGRESS
+
+    @property
+    def is_done(self) -> bool:
+        return self.status == self.Status.DONE
+
 
 class AnswerLink(Record):
     """A link in a letter: one request, one use, with the birth date as the second check. Only the hash of its token is kept."""
 
     request = models.ForeignKey(AssessmentRequest, on_delete=models.PROTECT, related_name="+")
     token_hash = models.CharField(max_length=64, unique=True)
+    # Where it was sent. It opens nothing once the patient reads another mailbox.
+    address = models.EmailField(max_length=254)
     made_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     # Wrong birth dates so far; too many and the link is dead.

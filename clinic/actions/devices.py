@@ -1,14 +1,29 @@
 """Enrolled devices: a screen is given a credential that lasts until a manager takes it away."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, tokens
+from clinic import audit, throttle, tokens
 from clinic.errors import Refused, violated
 from clinic.models import EnrolledDevice, Location, Room, User
+
+# "Last seen" is for whoever looks after the screens: to the minute is enough.
+SEEN_EVERY = timedelta(minutes=5)
+MOST_CREDENTIALS_FROM_ONE_ADDRESS = 10
+IN_SECONDS = 900
+
+
+class CredentialNotGood(Refused):
+    """One sentence for a wrong credential and a revoked one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This credential opens nothing. Copy it again from where you keep it, or enroll the screen anew.")
+        )
 
 
 class DeviceNameTaken(Refused):
@@ -87,3 +102,21 @@ def revoke(*, by: User, device: EnrolledDevice, now: datetime) -> EnrolledDevice
     device.save(update_fields=["revoked_at", "revoked_by"])
     audit.record(by, audit.Verb.DEVICE_REVOKED, device, now=now, details={"kind": device.kind})
     return device
+
+
+def set_up(*, credential: str, address: str, now: datetime) -> EnrolledDevice:
+    """Return the screen of that credential, seen now. Refuses a wrong or revoked one, and too many from one address."""
+    if not throttle.allows("device", address, most=MOST_CREDENTIALS_FROM_ONE_ADDRESS, seconds=IN_SECONDS, now=now):
+        raise CredentialNotGood
+    device = EnrolledDevice.objects.filter(credential_hash=tokens.hash_of(credential), revoked_at=None).first()
+    if device is None:
+        raise CredentialNotGood
+    seen(device=device, now=now)
+    return device
+
+
+@transaction.atomic
+def seen(*, device: EnrolledDevice, now: datetime) -> None:
+    """Note that a screen is in use, at most every few minutes."""
+    due = Q(last_seen_at=None) | Q(last_seen_at__lt=now - SEEN_EVERY)
+    EnrolledDevice.objects.filter(due, pk=device.pk, revoked_at=None).update(last_seen_at=now)

@@ -30,3 +30,12 @@ class EnrollDeviceForm(words.Form):
 
     def clean_room(self) -> Room | None:
         return self.rooms.get(self.cleaned_data["room"])
+
+
+class SetUpDeviceForm(words.Form):
+    credential = forms.CharField(
+        label=_("Credential of this screen"),
+        max_length=100,
+        help_text=_("The long word that was shown once when the screen was enrolled."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )

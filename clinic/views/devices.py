@@ -4,10 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from clinic import localtime
+from clinic import clock, enrolled, localtime
 from clinic.access import (
     GET_POST,
     POST,
@@ -15,15 +17,20 @@ from clinic.access import (
     get_enrolled_device_or_404,
     get_location_or_404,
     managed_location,
+    public_view,
     staff_view,
 )
 from clinic.actions import devices as actions
 from clinic.errors import Refused
-from clinic.forms.devices import EnrollDeviceForm
-from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
+from clinic.forms.devices import EnrollDeviceForm, SetUpDeviceForm
+from clinic.http import UNPROCESSABLE, StaffRequest, answer, go, go_to
+from clinic.middleware import client_address
 from clinic.models import EnrolledDevice, Location, Room
 
 REVOKED_SHOWN = 10
+
+# The first page of each kind of screen that has pages of its own.
+START: dict[str, str] = {EnrolledDevice.Kind.KIOSK: "assessments:kiosk"}
 
 
 def _row(device: EnrolledDevice, location: Location) -> dict[str, Any]:
@@ -91,3 +98,27 @@ def revoke_device(request: StaffRequest, device_id: UUID) -> HttpResponse:
             request, _("%(name)s is revoked. Its credential opens nothing any more.") % {"name": device.name}
         )
     return go(request, "clinic:devices")
+
+
+@public_view(
+    because="A screen that is being set up is nobody yet: the credential a manager copied is what it has.",
+    methods=GET_POST,
+)
+def set_up_device(request: HttpRequest) -> HttpResponse:
+    """Take a screen's credential and keep it in this browser. Whoever is signed in on it is signed out."""
+    form = SetUpDeviceForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        credential = form.cleaned_data["credential"]
+        try:
+            device = actions.set_up(credential=credential, address=client_address(request) or "", now=clock.now())
+        except Refused as refusal:
+            form.add_error("credential", str(refusal))
+        else:
+            logout(request)
+            start = START.get(device.kind)
+            if start is None:
+                messages.success(request, _("%(name)s is set up.") % {"name": device.name})
+            response = go_to(request, reverse(start or "clinic:set_up_device"))
+            enrolled.remember(response, credential)
+            return response
+    return answer(request, "clinic/set_up_device.html", {"form": form}, status=UNPROCESSABLE if form.is_bound else 200)
