@@ -1,4 +1,4 @@
-"""How this floor's subjects of work are called: alerts and clearances, to those who may open them, and to nobody else."""
+"""How this floor's subjects of work are called: alerts, clearances and packets, to those who may open them, and to nobody else."""
 
 import uuid
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
 
-from assessments.models import Clearance, RiskAlert
+from assessments.models import Clearance, Packet, RiskAlert
 from clinic import localtime, subjects
 from clinic.access import Permission
 from clinic.models import User
@@ -49,7 +49,27 @@ def _clearances(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.
     }
 
 
+def _packets(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return whose packet it is: for whoever may read it the packet, for the desk the patient's page."""
+    known = Patient.objects.visible_to(user, Permission.PATIENT_READ, now)
+    mine = Patient.objects.visible_to(user, Permission.HEALTH_READ, now).filter(pk=OuterRef("patient"))
+    found = Packet.objects.filter(pk__in=ids, patient__in=known).annotate(is_open_to_me=Exists(mine))
+    labels = {}
+    for packet in found.select_related("patient"):
+        page = reverse("patients:patient", args=[packet.patient_id])
+        labels[packet.pk] = Label(
+            name=packet.patient.full_name,
+            code=packet.patient.mrn,
+            url=reverse("assessments:packet", args=[packet.pk]) if packet.is_open_to_me else page,
+            person_url=page if packet.is_open_to_me else "",
+            patient_id=packet.patient_id,
+            phone=packet.patient.phone,
+        )
+    return labels
+
+
 def register_own() -> None:
     """Declare this app's subjects of work in clinic.subjects."""
     subjects.register("clearance", _clearances)
+    subjects.register("packet", _packets)
     subjects.register("riskalert", _alerts)

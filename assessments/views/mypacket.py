@@ -1,8 +1,10 @@
 """The patient's packet: what there is to do, one screen of it, everything once more before it is handed in, and the thanks."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+import structlog
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.urls import reverse
@@ -11,7 +13,7 @@ from django.utils.translation import gettext as _
 from assessments import definitions, merging, packetchecks
 from assessments.access import my_packet as newest_packet
 from assessments.access import my_packet_or_404
-from assessments.actions import handing_in, packets
+from assessments.actions import calling_help, handing_in, packets, responses
 from assessments.forms.packets import PacketSectionForm, SubmitPacketForm
 from assessments.models import AssessmentRequest, Packet, PacketSection
 from assessments.packetparts import BY_CODE, SECTIONS
@@ -20,10 +22,13 @@ from clinic import localtime
 from clinic.access import GET, GET_POST, portal_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, PortalRequest, answer, go, go_to
+from clinic.logs import trail
 from clinic.models import new_id
 from patients import consentneeds
 
 from .packetlines import Sheet, answers
+
+log = structlog.get_logger(__name__)
 
 # Buttons that show the same screen again, changed.
 _STAY_HERE = ("add", "take", "stay")
@@ -74,7 +79,7 @@ def _questionnaires(packet: Packet) -> list[dict[str, Any]]:
         is_done = request.status == AssessmentRequest.Status.DONE
         found.append(
             {
-                "name": definition.name, "minutes": definition.minutes, "is_done": is_done, "is_open": request.is_open,
+                "name": definition.title, "minutes": definition.minutes, "is_done": is_done, "is_open": request.is_open,
                 "url": reverse("assessments:answer_questionnaire", args=[request.pk]) if request.is_open else "",
                 "word": _("done") if is_done else request.get_status_display(),
                 "look": "done" if is_done else "due" if request.begun_at else "not_assessed",
@@ -134,14 +139,40 @@ def packet_section(request: PortalRequest, part: str) -> HttpResponse:
     form = PacketSectionForm(request.POST, step=step, draft=row.draft)
     if not form.is_valid():
         return _screen(request, section, step, row, form=form, refusal=str(packets.TooMuch()))
+    asks_help = form.cleaned_data["go"] == "danger"
     try:
         saved = packets.save_section(
             by=request.user, packet=packet, section=section, step=step, typed=form.typed(), seen=form.seen(),
             window=form.window(), marks=form.marks(), choice=form.choice(), now=request.now,
         )  # fmt: skip
     except Refused as refusal:
-        return _screen(request, section, step, row, form=form, refusal=str(refusal))
-    return _after(request, section, step, saved, form)
+        return (
+            _danger(request, packet)
+            if asks_help
+            else _screen(request, section, step, row, form=form, refusal=str(refusal))
+        )
+    return _danger(request, packet) if asks_help else _after(request, section, step, saved, form)
+
+
+def _danger(request: PortalRequest, packet: Packet) -> HttpResponse:
+    """Answer "I am in danger now" with the numbers, whatever comes of calling people and of keeping what was typed."""
+    told = True
+    try:
+        calling_help.call_for_help(by=request.user, packet=packet, now=request.now)
+    except Exception as error:  # whatever it is, somebody in danger is waiting for this page
+        log.error("words_failed", reason=trail(error))
+        told = _call_anybody(packet, request.now)
+    context = {"told": told, "phone": packet.patient.home_location.phone}
+    return answer(request, "assessments/packet_danger.html", context)
+
+
+def _call_anybody(packet: Packet, now: datetime) -> bool:
+    try:
+        responses.call_people(patient=packet.patient, now=now)
+    except Exception as error:
+        log.error("words_failed_twice", reason=trail(error))
+        return False
+    return True
 
 
 def _after(
@@ -236,7 +267,7 @@ def _screen(
         "before_url": _path(section, before.name) if before else reverse("assessments:my_packet"),
         "has_unanswered": bool(checks and packetchecks.of_step(step, draft, today).unanswered),
         "is_last": section.after(step) is None or request.GET.get("back") == "check", "patient": row.packet.patient,
-        "runs_out": _runs_out(row.packet), "is_identity": step.name == "name", "adds": bool(saved) and not checks,
+        "runs_out": _runs_out(row.packet), "is_identity": step.name == "name", "born": localtime.long_day_text(row.packet.patient.birth_date), "adds": bool(saved) and not checks,
     }  # fmt: skip
     return answer(request, "assessments/packet_section.html", context, status=UNPROCESSABLE if is_refused else 200)
 

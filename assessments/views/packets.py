@@ -22,7 +22,7 @@ from clinic.access import GET, GET_POST, POST, Permission, holds, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import WorkItem
-from patients import consentneeds
+from patients import consentneeds, crisis
 from patients.access import get_patient_or_404
 from patients.models import Patient
 
@@ -215,9 +215,24 @@ def packet(request: StaffRequest, packet_id: uuid.UUID) -> HttpResponse:
         for section in SECTIONS if section.code in kept
     ]  # fmt: skip
     context = {
-        "packet": found, "patient": patient, "parts": parts, "is_submitted": is_submitted,
+        "packet": found, "patient": patient, "parts": parts, "is_submitted": is_submitted, "danger": _words_of_danger(found),
         "handed_in": localtime.moment_text(found.settled_at, patient.home_location.tz) if is_submitted and found.settled_at else "",
         "left": [definitions.current(code).name for code in found.left_open], **_packet_words(found, patient, request.now),
         "facts_url": reverse("assessments:chart_health", args=[patient.pk]),
     }  # fmt: skip
     return answer(request, "assessments/packet.html", context)
+
+
+def _words_of_danger(packet: Packet) -> list[dict[str, str]]:
+    """Return the answers that somebody is asked to read now, also while the packet is still being written."""
+    asked = WorkItem.objects.open().filter(subject_id=packet.pk, kind=WorkItem.Kind.CRISIS_WORDS)
+    if not asked.exists():
+        return []
+    rows = {row.code: row for row in PacketSection.objects.filter(packet=packet)}
+    return [
+        {"text": str(question.text), "said": row.draft[name]}
+        for section in SECTIONS if (row := rows.get(section.code))
+        for step in section.steps
+        for name, question in step.asked(row.draft)
+        if question.is_words and crisis.may_mean_danger(row.draft.get(name, ""))
+    ]  # fmt: skip
