@@ -6,7 +6,15 @@ from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from assessments.models import AskingRule, AssessmentRequest, AssessmentResponse, Clearance, HealthFact, Packet, RiskAlert
+from assessments.models import (
+    AskingRule,
+    AssessmentRequest,
+    AssessmentResponse,
+    Clearance,
+    HealthFact,
+    Packet,
+    RiskAlert,
+)
 from clinic import audit
 from clinic.access import Permission, locations_where
 from clinic.http import PortalRequest, StaffRequest

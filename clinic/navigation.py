@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from clinic import keptforms, sessionlife
 from clinic.access import Permission, holds, memberships_of
@@ -40,10 +41,12 @@ PAGES: tuple[Page, ...] = (
     Page(gettext_lazy("Enquiries"), "inbox", "patients:referrals", Permission.REFERRAL_READ),
     Page(gettext_lazy("Patients"), "people", "patients:patients", Permission.PATIENT_READ),
     Page(gettext_lazy("Work to do"), "list-check", "clinic:worklist", Permission.WORK_ITEM_CLOSE),
+    Page(gettext_lazy("Alerts"), "heart-pulse", "assessments:alerts", Permission.ALERT_READ),
     Page(gettext_lazy("Letters"), "envelope", "clinic:messages", Permission.MESSAGE_READ),
     Page(gettext_lazy("On call"), "telephone-forward", "clinic:rota", Permission.ROTA_READ, in_rail=False),
     Page(gettext_lazy("Office"), "building", "clinic:office", Permission.PLACES_MANAGE),
     Page(gettext_lazy("Policy in force"), "shield-check", "clinic:policy", Permission.POLICY_READ),
+    Page(gettext_lazy("What patients sign"), "pen", "patients:consent_texts", Permission.CONSENT_TEXT_MANAGE),
     Page(gettext_lazy("Emergency openings"), "unlock", "patients:break_glass_reviews", Permission.BREAK_GLASS_REVIEW),
     Page(gettext_lazy("Audit"), "journal-text", "clinic:audit_log", Permission.AUDIT_READ),
     Page(
@@ -101,6 +104,7 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
         "portal_tabs": [],
         "locations": [],
         "bell_count": 0,
+        "alarm": None,
         "who": None,
         "kept": None,
         "time_left": None,
@@ -120,6 +124,7 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
     memberships = memberships_of(user)
     roles = [Role(m.role).label for m in memberships if location and m.location_id == location.pk]
     pages = [page for page in PAGES if holds(user, page.permission)]
+    bell, alarms = _bell(user)
     base.update(
         who={"name": user.name, "role": ", ".join(str(role) for role in roles), "initials": user.initials},
         clinic_name=location.alias if location else settings.SITE_NAME,
@@ -129,20 +134,50 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
             {"id": str(place.pk), "name": place.name, "is_current": location is not None and place.pk == location.pk}
             for place in {m.location_id: m.location for m in memberships}.values()
         ],
-        bell_count=bell_count(user),
+        bell_count=bell,
+        alarm=_alarm(user, alarms),
     )
     return base
 
 
+# What stands in the banner over every page of the person who has to answer it.
+ALARMS = frozenset({WorkItem.Kind.PAGE, WorkItem.Kind.RISK_ALERT})
+
+
 def bell_count(user: User) -> int:
     """Return how many open work items are this person's: their own, and their roles' where they hold them."""
-    counted: int | None = getattr(user, "_bell_count", None)
-    return WorkItem.objects.mine(user, memberships_of(user)).count() if counted is None else counted
+    return _bell(user)[0]
 
 
-def remember_bell_count(user: User, count: int) -> None:
+def _bell(user: User) -> tuple[int, int]:
+    """Return the number of this person's open work items, and of the alarms among them, in one query."""
+    counted: tuple[int, int] | None = getattr(user, "_bell", None)
+    if counted is None:
+        mine = WorkItem.objects.mine(user, memberships_of(user))
+        found = mine.aggregate(all=Count("pk"), alarms=Count("pk", filter=Q(kind__in=ALARMS)))
+        counted = (found["all"], found["alarms"])
+    return counted
+
+
+def remember_bell_count(user: User, count: int, alarms: int) -> None:
     """Keep what a page has counted anyway, so that the bell does not count the same rows again in this request."""
-    user._bell_count = count  # type: ignore[attr-defined]  # a per-request cache on the instance
+    user._bell = (count, alarms)  # type: ignore[attr-defined]  # a per-request cache on the instance
+
+
+def _alarm(user: User, count: int) -> dict[str, str] | None:
+    """Return the banner of somebody who has an alarm to answer: its words, and where they lead; None for everybody else."""
+    if not count:
+        return None
+    may_answer = holds(user, Permission.ALERT_READ)
+    return {
+        "text": ngettext(
+            "Clinician contact required: %(n)d alarm is waiting for you.",
+            "Clinician contact required: %(n)d alarms are waiting for you.",
+            count,
+        )
+        % {"n": count},
+        "url": reverse("assessments:alerts" if may_answer else "clinic:worklist"),
+    }
 
 
 def _nearest(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,11 +7,12 @@ clinician's disposition and by nothing else (domain.md 6.5).
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
-from clinic.models import Location, Record, Signature, User
-from patients.models import Patient
+from clinic.access import Permission, locations_where, memberships_of
+from clinic.models import Location, Membership, OnCall, Page, PageCall, Record, Signature, User, WorkItem
+from patients.models import CareTeamMember, Patient
 
 from .responses import AssessmentResponse
 
@@ -22,6 +23,36 @@ class RiskAlertQuerySet(models.QuerySet["RiskAlert"]):
 
     def overdue(self, now: datetime) -> "RiskAlertQuerySet":
         return self.open().filter(contacted_at=None, contact_by__lt=now)
+
+    def urgent(self) -> "RiskAlertQuerySet":
+        """Return the red and the orange ones."""
+        return self.filter(tier__in=[RiskAlert.Tier.RED, RiskAlert.Tier.ORANGE])
+
+    def most_urgent_first(self) -> "RiskAlertQuerySet":
+        """Red, orange, yellow; in each whose clock runs out first. ``rank`` is 0 for red."""
+        tiers = [When(tier=tier, then=Value(place)) for place, tier in enumerate(RiskAlert.Tier)]
+        ranked = self.annotate(rank=Case(*tiers, output_field=IntegerField()))
+        return ranked.order_by("rank", "contact_by", "pk")
+
+    def visible_to(self, user: User, permission: Permission, now: datetime) -> "RiskAlertQuerySet":
+        """Return the alerts on which ``user`` holds ``permission``: at their location, and because it is theirs to answer.
+
+        Theirs it is who are on the patient's care team, were called about it or answered, are on call there now, direct the
+        place, or have it on their list because nobody treats the patient. A role alone opens no alert (domain.md 9.3).
+        """
+        about = Page.objects.filter(subject_type="riskalert", subject_id=OuterRef("pk"))
+        called = PageCall.objects.filter(user=user).values("page_id")
+        team = CareTeamMember.objects.live().filter(user=user, patient=OuterRef("patient"))
+        duty = OnCall.objects.live().filter(user=user, location=OuterRef("location"), during__contains=now)
+        director = Membership.objects.live().filter(user=user, location=OuterRef("location"), is_medical_director=True)
+        items = WorkItem.objects.belonging_to(user, memberships_of(user)).filter(
+            kind=WorkItem.Kind.RISK_ALERT, subject_id=OuterRef("pk")
+        )
+        mine = (
+            Exists(team) | Exists(duty) | Exists(director) | Exists(items)
+            | Exists(about.filter(Q(acknowledged_by=user) | Q(pk__in=called)))
+        )  # fmt: skip
+        return self.filter(location_id__in=locations_where(user, permission)).filter(mine)
 
 
 class RiskAlert(Record):
@@ -63,6 +94,19 @@ class RiskAlert(Record):
 
     def __str__(self) -> str:
         return f"{self.tier} {self.raised_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+    @property
+    def is_red(self) -> bool:
+        """Return whether its disposition is full and signed (domain.md 6.5)."""
+        return self.tier == self.Tier.RED
+
+    @property
+    def tone(self) -> str:
+        return {self.Tier.RED: "red", self.Tier.ORANGE: "clay"}.get(self.Tier(self.tier), "amber")
 
 
 class ContactAttempt(Record):
@@ -163,3 +207,11 @@ class SafetyPlan(Record):
 
     def __str__(self) -> str:
         return f"safety plan {self.number}"
+
+    # The six headings, in the order in which they are lived through.
+    HEADINGS = ("signs", "alone", "places", "people", "professionals", "surroundings")
+
+    @property
+    def parts(self) -> "list[tuple[str, str]]":
+        """Return (heading, text) of the six parts, the empty ones too."""
+        return [(str(self._meta.get_field(name).verbose_name), getattr(self, name)) for name in self.HEADINGS]  # type: ignore[union-attr]

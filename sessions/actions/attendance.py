@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from assessments.actions import alerts
 from clinic import audit, localtime
 from clinic.actions import worklist
 from clinic.errors import Refused
@@ -176,10 +177,22 @@ def mark_no_show(*, by: User, appointment: Appointment, now: datetime) -> Appoin
         )
     holds.let_go(visit)
     reminders.void(by=by, appointment=visit, reason=Reminder.Reason.VISIT_MISSED, now=now)
-    if not visit.patient.is_deceased:
-        reminders.ask_to_call(by=by, visit=visit, due_at=now + CALL_THE_MISSED_WITHIN, now=now)
+    _ask_to_call(by, visit, now)
     return _become(
         by=by, visit=visit, status=Status.NO_SHOW, verb=audit.Verb.APPOINTMENT_MISSED, now=now, no_show_at=now
+    )
+
+
+def _ask_to_call(by: User, visit: Appointment, now: datetime) -> None:
+    """Ask the desk to call whoever did not come, and a clinician too, the same day, where the patient is at risk.
+
+    No letter goes out about a missed visit (scenario 46).
+    """
+    if visit.patient.is_deceased:
+        return
+    reminders.ask_to_call(by=by, visit=visit, due_at=now + CALL_THE_MISSED_WITHIN, now=now)
+    alerts.reach_out(
+        by=by, patient=visit.patient, location=visit.location, subject_type="appointment", subject_id=visit.pk, now=now
     )
 
 
@@ -203,13 +216,10 @@ def undo_no_show(*, by: User, appointment: Appointment, because: str, now: datet
             if localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
                 raise TooLate(_("This can be taken back on the day itself only. Book a new visit instead."))
             holds.take(visit)
-            worklist.close_about(
-                by=by,
-                kind=WorkItem.Kind.CALL_PATIENT,
-                subject_id=visit.pk,
-                outcome=WorkItem.Outcome.NOT_NEEDED,
-                now=now,
-            )
+            for kind in (WorkItem.Kind.CALL_PATIENT, WorkItem.Kind.OUTREACH):
+                worklist.close_about(
+                    by=by, kind=kind, subject_id=visit.pk, outcome=WorkItem.Outcome.NOT_NEEDED, now=now
+                )
             return _become(
                 by=by, visit=visit, status=Status.BOOKED, verb=audit.Verb.APPOINTMENT_MISS_UNDONE, now=now,
                 no_show_at=None, no_show_undone_because=because,
@@ -273,6 +283,7 @@ def record_afterwards(
     for kind, outcome in (
         (WorkItem.Kind.UNSETTLED_VISIT, WorkItem.Outcome.DONE),
         (WorkItem.Kind.CALL_PATIENT, WorkItem.Outcome.NOT_NEEDED),
+        (WorkItem.Kind.OUTREACH, WorkItem.Outcome.NOT_NEEDED),
     ):
         worklist.close_about(by=by, kind=kind, subject_id=visit.pk, outcome=outcome, now=now)
     return _become(
@@ -301,7 +312,7 @@ def undo_record_afterwards(*, by: User, appointment: Appointment, now: datetime)
     was_missed = not holds.has_any(visit)
     calls = WorkItem.objects.filter(kind=WorkItem.Kind.CALL_PATIENT, subject_id=visit.pk)
     if calls.filter(closed_at=visit.recorded_at, outcome=WorkItem.Outcome.NOT_NEEDED).exists():
-        reminders.ask_to_call(by=by, visit=visit, due_at=now + CALL_THE_MISSED_WITHIN, now=now)
+        _ask_to_call(by, visit, now)
     tz = visit.location.tz
     if not was_missed and localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
         recalls.ask_what_became(by=by, visit=visit, now=now)

@@ -25,7 +25,7 @@ from clinic import audit, localtime
 from clinic.access import Permission, holds, memberships_of, staff_view
 from clinic.http import StaffRequest, answer
 from clinic.models import WorkItem
-from clinic.navigation import remember_bell_count
+from clinic.navigation import ALARMS, remember_bell_count
 from patients.duplicates import folded
 from sessions.models import UNDO_CHECK_IN_WITHIN, Appointment, ChangeRequest
 
@@ -330,8 +330,9 @@ def _waiting(request: StaffRequest) -> list[dict[str, Any]]:
         .values("kind")
         .annotate(count=Count("id"), oldest=Min("created_at"), due=Min("due_at"))
     )
-    items.sort(key=lambda item: (item["kind"] != WorkItem.Kind.CRISIS_WORDS, item["due"]))
-    remember_bell_count(request.user, sum(item["count"] for item in items))
+    items.sort(key=lambda item: (item["kind"] not in WorkItem.PRESSING, item["due"]))
+    alarms = sum(item["count"] for item in items if item["kind"] in ALARMS)
+    remember_bell_count(request.user, sum(item["count"] for item in items), alarms)
     url = reverse("clinic:worklist")
     return [
         {
