@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from assessments.actions import alerts, asking, flags, reminding, requests
+from assessments.actions import alerts, asking, flags, packets, reminding, requests
 from clinic import clock
 from clinic.actions import system
 
@@ -37,3 +37,9 @@ def tell_of_questionnaires() -> None:
 def expire_questionnaires() -> None:
     """Close the requests whose time is over."""
     requests.expire_due(now=clock.now())
+
+
+@shared_task
+def expire_packets() -> None:
+    """Close the packets whose time is over, and put them before the desk."""
+    packets.expire_due(now=clock.now())

@@ -31,11 +31,16 @@ from patients.models import AddressChange, BreakGlass, CareTeamMember
 from sessions.models import ChangeRequest
 
 from . import factories as make
+from .assessments.packets import packet_of
 from .cast import Cast
 
 # Arguments that name no record of anybody's.
 # What instruments are, and when they are asked, is the house's: whoever holds the permission anywhere opens it.
-NOT_RECORDS = {"day", "token", "uidb36", "key", "code", "rule_id", "policy_id"}
+NOT_RECORDS = {"day", "token", "uidb36", "key", "code", "rule_id", "policy_id", "text_id", "part"}
+ALERT_PAGES = {
+    "assessments:alert", "assessments:record_contact", "assessments:dispose_alert", "assessments:chart_alerts",
+    "assessments:write_safety_plan",
+}  # fmt: skip
 
 
 def make_all(cast: Cast) -> dict[str, Any]:
@@ -81,8 +86,16 @@ def make_all(cast: Cast) -> dict[str, Any]:
     draft = PolicyVersion.objects.create(
         number=2, values={**FIRST_LIMITS, "consent_valid_days": 300}, note="Sooner", drafted_by=cast.ada, drafted_at=now
     )
+    wording = make.make_consent_text(cast.dana, cast.denver)
+    make.make_wording(cast.ada, "ptq")
+    alert = make.make_alert(cast.pat, "orange")
     return {
         "patient_id": cast.pat.pk,
+        "alert_id": alert.pk,
+        "page_id": make.make_page(cast.denver, "orange", subject_id=alert.pk, patient_id=cast.pat.pk).pk,
+        "duty_id": make.make_duty(cast.denver, cast.nils, "first", now + timedelta(days=10)).pk,
+        "text_id": wording.pk,
+        "consent_id": make.make_consent(cast.pat, wording).pk,
         "referral_id": cast.rosa.pk,
         "contact_id": make.make_contact(cast.pat).pk,
         "wish_id": address.pk,
@@ -103,6 +116,8 @@ def make_all(cast: Cast) -> dict[str, Any]:
         "closure_id": closure.pk,
         "session_id": session.pk,
         "pk": factor.pk,
+        "packet_id": packet_of(cast.pat, cast.frida).pk,
+        "part": "medicines",
         "request_id": make.make_request(cast.pat).pk,
         "response_id": make.make_response(cast.pat, cast.pat_user).pk,
         "rule_id": make.make_rule(cast.ada).pk,
@@ -125,6 +140,12 @@ def strangers_to(name: str) -> set[str]:
     if name == "clinic:close_work_item":
         # An item of the desk's is the desk's: other roles do not see it on their lists either.
         return {"ada", "dana", "theo", "tess", "tara", "nina", "nils", "milo", "petra"}
+    if name in {"clinic:page", "clinic:acknowledge_page"}:
+        # A call is for those who were called, who answer alarms there, and for the managers of its rota.
+        return {"frida", "felix", "milo", "petra"}
+    if name in ALERT_PAGES:
+        # Pat's care team answers (Dana directs the place besides). Nobody else is on call or was called.
+        return {"tess", "tara", "nils"}
     if permission_of(name) in CARE_TEAM_PERMISSIONS:
         # The chart follows Pat's care team (Theo, Dana, Nina); the others have no emergency grant.
         return {"tess", "tara", "nils", "milo", "petra"}

@@ -12,6 +12,7 @@ from typing import Any
 from django.urls import URLPattern, reverse
 from django.urls.resolvers import RegexPattern
 
+from assessments.models import SafetyPlan
 from clinic import audit
 from clinic.actions import worklist
 from clinic.checks import every_url, policy_of
@@ -23,6 +24,7 @@ from clinic.models import (
     EnrolledDevice,
     Licence,
     OutboundMessage,
+    PageCall,
     Role,
     StaffInvitation,
     TimeOff,
@@ -34,6 +36,7 @@ from patients.models import BreakGlass, ContactPreference, LifeState, Patient, P
 from sessions.models import Appointment, ChangeRequest, Reminder
 
 from . import factories as make
+from .assessments.packets import fill as fill_packet
 from .cast import Cast
 
 ROWS = 30
@@ -76,6 +79,9 @@ LOOKS: dict[str, Look] = {
     "clinic:messages": Look("frida", ("", "?show=waiting", "?show=sent", "?show=not_sent")),
     "clinic:worklist": Look("frida", ("", "?kind=call_patient", "?whose=mine")),
     "clinic:close_work_item(item_id)": Look("frida", refused=_EMPTY),
+    "clinic:page(page_id)": Look("theo"),
+    "clinic:rota": Look("ada", ("", "?week=2027-01-18")),
+    "clinic:enter_duty(location_id)": Look("ada", refused=_EMPTY),
     "clinic:office": Look("ada"),
     "clinic:people": Look("ada"),
     "clinic:invite_person": Look("ada", refused=_EMPTY),
@@ -134,6 +140,20 @@ LOOKS: dict[str, Look] = {
     "patients:review_break_glass(grant_id)": Look("petra", refused=_EMPTY),
     "assessments:chart_scores(patient_id)": Look("dana", ("", "?instrument=gad-7")),
     "assessments:my_progress": Look("pat_user"),
+    "patients:chart_consents(patient_id)": Look("theo"),
+    "patients:signed_consent(consent_id)": Look("nina"),
+    "patients:take_consent(patient_id,text_id)": Look("nina", ("", "?how=paper"), refused=_EMPTY),
+    "patients:mail_consent_code(patient_id)": Look("nina"),
+    "patients:withdraw_consent(patient_id)": Look("frida", refused=_EMPTY),
+    "patients:settle_capacity_concern(patient_id)": Look("nina", refused=_EMPTY),
+    "patients:consent_texts": Look("dana"),
+    "patients:consent_text(text_id)": Look("dana"),
+    "patients:edit_consent_text(text_id)": Look("ada", refused=_EMPTY, instead={"text_id": "draft_text_id"}),
+    "patients:publish_consent_text(text_id)": Look("dana", refused=_EMPTY, instead={"text_id": "draft_text_id"}),
+    "patients:my_consents": Look("pat_user"),
+    "patients:sign_consent(text_id)": Look("pat_user", refused=_EMPTY, instead={"text_id": "unsigned_text_id"}),
+    "patients:consent_copy(consent_id)": Look("pat_user"),
+    "patients:withdraw_my_consent(consent_id)": Look("pat_user", refused={"words": "x" * 501}),
     "patients:portal_me": Look("pat_user"),
     "patients:portal_preferences": Look("pat_user"),
     "patients:ask_address_change": Look("pat_user", refused=_EMPTY),
@@ -161,6 +181,36 @@ LOOKS: dict[str, Look] = {
     "assessments:record_wording(code)": Look("ada", refused=_EMPTY),
     "assessments:asking_rules": Look("ada"),
     "assessments:add_asking_rule": Look("ada", refused=_EMPTY),
+    # Questionnaires, the patient's side.
+    "assessments:my_packet": Look("pat_user"),
+    "assessments:packet_section(part)": Look("pat_user", ("", "?step=allergies&check=1"), refused=_EMPTY),
+    "assessments:packet_check": Look("pat_user", refused=_EMPTY),
+    "assessments:packet_done": Look("quinn_user"),
+    "assessments:patient_intake(patient_id)": Look("frida"),
+    "assessments:invite_packet(patient_id)": Look("frida", refused=_EMPTY),
+    "assessments:packet(packet_id)": Look("theo", instead={"packet_id": "submitted_packet_id"}),
+    "assessments:to_do": Look("pat_user"),
+    "assessments:answer_questionnaire(request_id)": Look(
+        "pat_user", ("", "?question=q9", "?show=all", "?show=check"), refused={"answer-q1": "9"}
+    ),
+    "assessments:questionnaire_done(request_id)": Look("pat_user", instead={"request_id": "done_request_id"}),
+    "assessments:answer_link(token)": Look(refused=_EMPTY),
+    "assessments:answer_by_link": Look(way_in="link"),
+    "assessments:answers_sent": Look(),
+    "assessments:give_kiosk_code(patient_id)": Look("frida"),
+    "assessments:kiosk": Look(way_in="kiosk"),
+    "assessments:kiosk_answering": Look(way_in="kiosk"),
+    "assessments:kiosk_done": Look(way_in="kiosk"),
+    "clinic:set_up_device": Look(refused=_EMPTY),
+    # Alerts and safety plans.
+    "assessments:alerts": Look("theo"),
+    "assessments:alert(alert_id)": Look("theo"),
+    "assessments:record_contact(alert_id)": Look("theo", refused=_EMPTY),
+    "assessments:dispose_alert(alert_id)": Look("theo", refused=_EMPTY),
+    "assessments:chart_alerts(patient_id)": Look("theo"),
+    "assessments:safety_plan(patient_id)": Look("theo"),
+    "assessments:write_safety_plan(patient_id)": Look("theo", refused=_EMPTY),
+    "assessments:my_safety_plan": Look("pat_user"),
     # The sessions' floor.
     "sessions:today": Look("frida", ("", "?mine=1", "?by=time")),
     "sessions:today_board": Look("frida", not_a_page="the board alone, for its poll"),
@@ -263,8 +313,30 @@ def more_records(cast: Cast, records: dict[str, Any]) -> dict[str, Any]:
         **records,
         "missed_appointment_id": missed.pk,
         "other_patient_id": fresh.pk,
+        "draft_text_id": make.make_consent_text(cast.dana, cast.denver, version=2, published=False).pk,
+        "unsigned_text_id": make.make_consent_text(cast.dana, cast.denver, "treatment").pk,
         "patient_number": cast.pat.mrn,
+        "submitted_packet_id": _submitted_packets(cast),
+        "done_request_id": _done_request(cast),
     }
+
+
+def _done_request(cast: Cast) -> Any:
+    """Return a request that Pat answered with what alarms nobody."""
+    asked = make.make_request(cast.pat, "gad-7", status="done", settled_at=make.NOON)
+    make.make_response(cast.pat, cast.pat_user, "gad-7", answers={"q1": 0}, request=asked)
+    return asked.pk
+
+
+def _submitted_packets(cast: Cast) -> Any:
+    """Return Pat's earlier packet, handed in as Quinn's; Pat's newest is out."""
+    handed_in: dict[str, Any] = {
+        "status": "submitted",
+        "settled_at": make.NOON,
+        "invited_at": make.NOON - timedelta(days=400),
+    }
+    fill_packet(make.make_packet(cast.quinn, cast.frida, **handed_in))
+    return fill_packet(make.make_packet(cast.pat, cast.frida, **handed_in)).pk
 
 
 def fill(cast: Cast, *, rows: int = ROWS, start: int = 0, names: str = "") -> None:
@@ -276,6 +348,18 @@ def fill(cast: Cast, *, rows: int = ROWS, start: int = 0, names: str = "") -> No
         _fill_patient(cast, number, names)
         _fill_house(cast, number, names)
         _fill_lists(cast, number, names)
+
+
+def _fill_alerts(cast: Cast, number: int, names: str) -> None:
+    """One more open alert of Pat's with its call, one more duty, and one more version of the safety plan."""
+    alert = make.make_alert(cast.pat, ("yellow", "orange", "red")[number % 3])
+    page = make.make_page(cast.denver, alert.tier, subject_id=alert.pk, rung=0)
+    PageCall.objects.create(page=page, user=cast.theo, rung=0, called_at=make.NOON)
+    make.make_duty(cast.denver, cast.nina, "first", make.NOON + timedelta(hours=number), 1)
+    SafetyPlan.objects.create(
+        patient=cast.pat, number=number + 1, written_by=cast.theo, written_at=make.NOON, with_patient=True,
+        **{name: f"{names}{name} {number}"[:2000] for name in SafetyPlan.HEADINGS},
+    )  # fmt: skip
 
 
 def _fill_patient(cast: Cast, number: int, names: str) -> None:
@@ -307,6 +391,11 @@ def _fill_patient(cast: Cast, number: int, names: str) -> None:
         patient=pat, category=Category.VISIT, channel=Channel.SMS, is_allowed=False, evidence="portal", since=now,
         recorded_by=cast.frida, ended_at=now,
     )  # fmt: skip
+    words = make.make_consent_text(
+        cast.dana, cast.denver, "telehealth", version=number + 1, title=f"{names}Visits by video {number}"[:120]
+    )
+    make.make_consent(pat, words, now - timedelta(days=number + 1), typed_name=f"Pat {names}Moreau"[:200])
+    _fill_alerts(cast, number, names)
     make.make_referral(
         cast.denver, f"Pat {number}", patient=pat, status="closed", closed_at=now, received_at=now - timedelta(days=50)
     )
