@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from assessments.models import AnswerLink
 from clinic import channels, letters
 from clinic.actions import outbox
 from clinic.letters import SMS_LENGTH, Rendered
-from clinic.models import Channel, OutboundMessage, Role, StaffInvitation
+from clinic.models import Channel, OutboundMessage, PageCall, Role, StaffInvitation
 from patients.models import PortalInvitation
 from sessions.models import ChangeRequest, Reminder
 from tests import factories as make
@@ -74,18 +75,34 @@ def portal_invitation(cast: Cast) -> uuid.UUID:
     ).pk  # fmt: skip
 
 
+def answer_link(cast: Cast) -> uuid.UUID:
+    return AnswerLink.objects.create(
+        request=make.make_request(cast.pat), token_hash="x", address=cast.pat.email, made_at=NOON,
+        expires_at=NOON + timedelta(days=7),
+    ).pk  # fmt: skip
+
+
+def page_call(cast: Cast) -> uuid.UUID:
+    page = make.make_page(cast.denver)
+    return PageCall.objects.create(page=page, user=cast.dana, rung=0, called_at=NOON).pk
+
+
 # How to make a subject, and what secret goes with it.
 Subject = tuple[Callable[[Cast], uuid.UUID], dict[str, str] | None]
 SUBJECTS: dict[str, Subject] = {
+    "packet_invitation": (lambda cast: make.make_packet(cast.pat, cast.frida).pk, None),
     **dict.fromkeys(VISIT_LETTERS, (visit_subject, None)),
     "sign_in_code": (lambda cast: cast.pat_user.pk, {"code": "ABC-DEF"}),
     "password_reset": (lambda cast: cast.dana.pk, {"url": "http://localhost:8000/account/password/reset/key/x-y/"}),
     "security_notice": (lambda cast: cast.dana.pk, {"event": "password_changed"}),
     "signing_code": (lambda cast: cast.pat_user.pk, {"code": "BCD-FGH"}),
+    "page": (page_call, None),
     "staff_invitation": (staff_invitation, {"token": "t0ken"}),
     "address_changed": (lambda cast: cast.pat.pk, None),
+    "consent_copy": (lambda cast: make.make_consent(cast.pat, make.make_consent_text(cast.dana, cast.denver)).pk, None),
     "enquiry_received": (lambda cast: cast.rosa.pk, None),
     "portal_invitation": (portal_invitation, {"token": "t0ken"}),
+    "questionnaire_link": (answer_link, {"token": "t0ken"}),
     "read_now": (lambda cast: cast.pat.pk, None),
     "wish_answered": (wish_subject, None),
 }
@@ -202,6 +219,17 @@ def test_texts_fit_one_message(cast: Cast, kind: str, alias: str) -> None:
     assert letters.revealing_words(text) == []
     assert text.startswith(" ".join(ALIASES[alias].split()))
     assert "STOP" in text
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_text_to_staff_fits_one_message(cast: Cast, alias: str) -> None:
+    """An urgent page to a colleague: nobody opts out of it, so nothing about STOP."""
+    cast.denver.alias = ALIASES[alias]
+    cast.denver.save(update_fields=["alias"])
+    text = write(cast, "page", Channel.SMS).sms
+    assert len(text) <= SMS_LENGTH, len(text)
+    assert letters.revealing_words(text) == []
+    assert "http://localhost:8000/pages/" in text
 
 
 def test_what_a_letter_about_a_visit_says(cast: Cast) -> None:
