@@ -201,10 +201,16 @@ def _value(shape: Shape, cleaned: list[Any], before: Any) -> Any:
 
 
 class ApprovePolicyForm(SignatureFields):
-    """From which day, and the director's signature."""
+    """From which day, and the director's signature. ``earliest`` and ``zone`` are said beside the day."""
 
     version = forms.CharField(widget=forms.HiddenInput, max_length=40)
     effective_on = forms.DateField(
         label=_("In force from"),
         widget=forms.DateInput(attrs={"type": "date", "class": "form-control field-medium"}, format="%Y-%m-%d"),
     )
+
+    def __init__(self, *args: Any, earliest: str, zone: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["effective_on"].help_text = _(
+            "%(earliest)s at the earliest. Today means at once; a later day begins at 00:00 %(zone)s. An approved version can only be followed by another one."
+        ) % {"earliest": earliest, "zone": zone}

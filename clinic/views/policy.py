@@ -122,11 +122,14 @@ def approve_policy(request: StaffRequest) -> HttpResponse:
         messages.info(request, _("There is no draft. Start one to change a limit."))
         return go(request, "clinic:policy")
     place = _directed(request)
-    form, day = None, None
+    form = None
     if place is not None:
         day = policies.earliest_day(place, request.now)
         initial = {"version": policies.mark_of(draft), "effective_on": day}
-        form = ApprovePolicyForm(request.POST or None, signer=request.user, initial=initial)
+        form = ApprovePolicyForm(
+            request.POST or None, signer=request.user, initial=initial,
+            earliest=localtime.day_text(day), zone=localtime.zone_text(request.now, place.tz),
+        )  # fmt: skip
     if form is not None and place is not None and request.method == "POST" and form.is_valid():
         seen, on = form.cleaned_data["version"], form.cleaned_data["effective_on"]
         try:
@@ -149,8 +152,6 @@ def approve_policy(request: StaffRequest) -> HttpResponse:
         "drafted": _said(draft.drafted_at, request.location.tz),
         "changes": _changes(before, draft) if before else [],
         "form": form,
-        "earliest": localtime.day_text(day) if day else "",
-        "zone": localtime.zone_text(request.now, place.tz) if place else "",
         "is_own": draft.drafted_by_id == request.user.pk,
         "others": [held.user.name for held in policies.directors(besides=[request.user.pk])],
         "text": policies.text_of(draft, request.now).split("\n", 2)[2],
