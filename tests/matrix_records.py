@@ -10,6 +10,7 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 
+from assessments.models import Medication
 from clinic.access import CARE_TEAM_PERMISSIONS, Permission
 from clinic.actions import outbox, worklist
 from clinic.checks import every_url, policy_of
@@ -36,7 +37,7 @@ from .cast import Cast
 
 # Arguments that name no record of anybody's.
 # What instruments are, and when they are asked, is the house's: whoever holds the permission anywhere opens it.
-NOT_RECORDS = {"day", "token", "uidb36", "key", "code", "rule_id", "policy_id", "text_id", "part"}
+NOT_RECORDS = {"day", "token", "uidb36", "key", "code", "rule_id", "policy_id", "text_id", "part", "table"}
 ALERT_PAGES = {
     "assessments:alert", "assessments:record_contact", "assessments:dispose_alert", "assessments:chart_alerts",
     "assessments:write_safety_plan",
@@ -121,6 +122,8 @@ def make_all(cast: Cast) -> dict[str, Any]:
         "request_id": make.make_request(cast.pat).pk,
         "response_id": make.make_response(cast.pat, cast.pat_user).pk,
         "rule_id": make.make_rule(cast.ada).pk,
+        "table": "medication",
+        "fact_id": make.make_health_fact(Medication, cast.pat, cast.nina, text="sertraline", taking="current").pk,
         "code": "ptq",
         "day": now.date(),
         "policy_id": draft.pk,

@@ -12,7 +12,17 @@ from typing import Any
 from django.urls import URLPattern, reverse
 from django.urls.resolvers import RegexPattern
 
-from assessments.models import SafetyPlan
+from assessments.models import (
+    Allergy,
+    Condition,
+    Diagnosis,
+    FamilyHistory,
+    HealthStatement,
+    Measurement,
+    Medication,
+    SafetyPlan,
+    TreatmentTrial,
+)
 from clinic import audit
 from clinic.actions import worklist
 from clinic.checks import every_url, policy_of
@@ -138,6 +148,22 @@ LOOKS: dict[str, Look] = {
     "patients:break_glass(patient_id)": Look("nils", refused=_EMPTY),
     "patients:break_glass_reviews": Look("petra", ("", "?state=reviewed")),
     "patients:review_break_glass(grant_id)": Look("petra", refused=_EMPTY),
+    # Health facts.
+    "assessments:chart_health(patient_id)": Look("nina", ("", "?after=medication:{fact_id}")),
+    "assessments:record_condition(patient_id)": Look("nina", refused=_EMPTY),
+    "assessments:record_diagnosis(patient_id)": Look("nina", refused=_EMPTY),
+    "assessments:record_allergy(patient_id)": Look("nina", refused=_EMPTY),
+    "assessments:record_medication(patient_id)": Look("nina", refused=_EMPTY),
+    "assessments:record_measurement(patient_id)": Look(
+        "nina", ("?kind=weight", "", "?kind=liver_test"), refused=_EMPTY
+    ),
+    "assessments:record_trial(patient_id)": Look("nina", refused=_EMPTY),
+    "assessments:record_family_history(patient_id)": Look("nina", refused=_EMPTY),
+    "assessments:record_statement(patient_id)": Look("nina", ("?kind=medicines_complete", ""), refused=_EMPTY),
+    "assessments:health_fact(fact_id,table)": Look("dana"),
+    "assessments:correct_fact(fact_id,table)": Look("nina", refused=_EMPTY),
+    "assessments:take_back_fact(fact_id,table)": Look("nina", refused=_EMPTY),
+    "assessments:confirm_medicine(fact_id)": Look("dana", refused=_EMPTY),
     "assessments:chart_scores(patient_id)": Look("dana", ("", "?instrument=gad-7")),
     "assessments:my_progress": Look("pat_user"),
     "patients:chart_consents(patient_id)": Look("theo"),
@@ -362,6 +388,22 @@ def _fill_alerts(cast: Cast, number: int, names: str) -> None:
     )  # fmt: skip
 
 
+def _fill_health(cast: Cast, number: int, names: str) -> None:
+    """One more fact of each kind."""
+    at = make.NOON - timedelta(hours=number + 1)
+    for model, values in (
+        (Condition, {"kind": "tia", "state": "past"}),
+        (Diagnosis, {"text": f"{names}PTSD"[:200], "indication": "ptsd"}),
+        (Allergy, {"substance": f"{names}latex"[:120], "agent": "other"}),
+        (Medication, {"text": f"{names}xanax"[:200], "taking": "current"}),
+        (Measurement, {"kind": "weight", "first": 70 + number}),
+        (TreatmentTrial, {"treatment": f"{names}sertraline"[:120]}),
+        (FamilyHistory, {"psychosis": None}),
+        (HealthStatement, {"kind": "escort_possible", "value": True}),
+    ):
+        make.make_health_fact(model, cast.pat, cast.nina, at=at, note=names[:500], **values)
+
+
 def _fill_patient(cast: Cast, number: int, names: str) -> None:
     """One more of everything that hangs on Pat, and on Pat's visit."""
     now, pat = make.NOON, cast.pat
@@ -396,6 +438,7 @@ def _fill_patient(cast: Cast, number: int, names: str) -> None:
     )
     make.make_consent(pat, words, now - timedelta(days=number + 1), typed_name=f"Pat {names}Moreau"[:200])
     _fill_alerts(cast, number, names)
+    _fill_health(cast, number, names)
     make.make_referral(
         cast.denver, f"Pat {number}", patient=pat, status="closed", closed_at=now, received_at=now - timedelta(days=50)
     )
