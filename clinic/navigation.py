@@ -42,6 +42,13 @@ PAGES: tuple[Page, ...] = (
     Page(gettext_lazy("Patients"), "people", "patients:patients", Permission.PATIENT_READ),
     Page(gettext_lazy("Work to do"), "list-check", "clinic:worklist", Permission.WORK_ITEM_CLOSE),
     Page(gettext_lazy("Alerts"), "heart-pulse", "assessments:alerts", Permission.ALERT_READ),
+    Page(
+        gettext_lazy("Questionnaires"),
+        "ui-checks",
+        "assessments:open_requests",
+        Permission.QUESTIONNAIRE_STATUS,
+        hint=gettext_lazy("what is asked and not answered yet"),
+    ),
     Page(gettext_lazy("Letters"), "envelope", "clinic:messages", Permission.MESSAGE_READ),
     Page(gettext_lazy("On call"), "telephone-forward", "clinic:rota", Permission.ROTA_READ, in_rail=False),
     Page(gettext_lazy("Office"), "building", "clinic:office", Permission.PLACES_MANAGE),
@@ -63,6 +70,21 @@ PAGES: tuple[Page, ...] = (
         Permission.REFERRAL_MANAGE,
         in_rail=False,
     ),
+    Page(
+        gettext_lazy("Instruments"),
+        "card-checklist",
+        "assessments:instruments",
+        Permission.INSTRUMENT_MANAGE,
+        hint=gettext_lazy("what may be shown, and under which permission"),
+        in_rail=False,
+    ),
+    Page(
+        gettext_lazy("What is asked when"),
+        "calendar-week",
+        "assessments:asking_rules",
+        Permission.INSTRUMENT_MANAGE,
+        in_rail=False,
+    ),
     Page(gettext_lazy("People"), "person-badge", "clinic:people", Permission.PEOPLE_MANAGE, in_rail=False),
     Page(gettext_lazy("Rooms and equipment"), "door-open", "clinic:rooms", Permission.PLACES_MANAGE, in_rail=False),
     Page(gettext_lazy("Hours and time off"), "clock", "clinic:hours", Permission.HOURS_MANAGE, in_rail=False),
@@ -71,6 +93,7 @@ PAGES: tuple[Page, ...] = (
 
 PORTAL_TABS: tuple[tuple[Any, str, str], ...] = (
     (gettext_lazy("Home"), "house", "sessions:portal_home"),
+    (gettext_lazy("To do"), "list-check", "assessments:to_do"),
     (gettext_lazy("Visits"), "calendar3", "sessions:portal_visits"),
     (gettext_lazy("Me"), "person", "patients:portal_me"),
 )

@@ -102,6 +102,8 @@ SUBJECTS: dict[str, Subject] = {
     "consent_copy": (lambda cast: make.make_consent(cast.pat, make.make_consent_text(cast.dana, cast.denver)).pk, None),
     "enquiry_received": (lambda cast: cast.rosa.pk, None),
     "portal_invitation": (portal_invitation, {"token": "t0ken"}),
+    "questionnaire_asked": (lambda cast: make.make_request(cast.pat).pk, None),
+    "questionnaire_nudge": (lambda cast: make.make_request(cast.pat).pk, None),
     "questionnaire_link": (answer_link, {"token": "t0ken"}),
     "read_now": (lambda cast: cast.pat.pk, None),
     "wish_answered": (wish_subject, None),

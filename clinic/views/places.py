@@ -128,6 +128,10 @@ def _cards(request: StaffRequest, location: Location) -> list[dict[str, Any]]:
             _("Room tablets, wall boards, kiosks."), "",
         ),
         _card(
+            _("Instruments"), "card-checklist", "assessments:instruments", _("Questionnaires and ratings"),
+            _("What may be shown, under which permission, and what is asked when."), "",
+        ),
+        _card(
             _("Policy in force"), "shield-check", "clinic:policy",
             _("Version %(n)d") % {"n": policy.in_force(request.now).number},
             _("Every clinical limit and who answers for it."), "",

@@ -8,6 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from assessments.actions import asking
+from assessments.models import AskingRule
 from clinic import keyring, policy
 from clinic.access import Permission, holds
 from clinic.models import Location, Membership, OutboundMessage, User
@@ -39,6 +41,11 @@ def test_it_opens_with_two_people_and_limits(now: object) -> None:
     assert policy.in_force(make.NOON).version.approved_by == dana
     assert "Ada Abara gets a letter to ada@juniper.example" in said
     assert "/account/login/" in said
+
+
+def test_it_knows_what_to_ask_when(now: object) -> None:
+    found()
+    assert AskingRule.objects.live().count() == len(asking.FIRST_RULES)
 
 
 def test_the_letter_lets_them_set_a_password(now: object, client: Client) -> None:

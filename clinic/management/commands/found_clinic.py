@@ -15,9 +15,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from assessments.actions import asking
 from clinic import clock, neutralnames
 from clinic.accounts import AccountAdapter, queue_security_letter
-from clinic.actions import founding, places
+from clinic.actions import founding, places, system
 from clinic.actions.founding import Founder, Site
 from clinic.errors import Refused
 from clinic.forms.places import LocationForm
@@ -80,6 +81,7 @@ class Command(BaseCommand):
             )
         try:
             (place,) = founding.found(sites=[_site(form)], founders=_founders(form), now=clock.now())
+            asking.seed_first_rules(by=system.sam(now=clock.now()), now=clock.now())
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(
