@@ -102,10 +102,20 @@ function comeBack() {
   }
 }
 
+/* What stands in the form and not in the page: put back after a sign-in (kept_form.js), or by the browser itself. */
+function isChanged(control) {
+  if (control.type === "checkbox" || control.type === "radio") return control.checked !== control.defaultChecked;
+  return control.matches("input:not([type=hidden]), textarea") && control.value !== control.defaultValue;
+}
+
 function attach(form) {
   if (open.has(form)) return;
   const state = { form, timer: 0, isBusy: false, isDirty: false, isLeaving: false };
   open.set(form, state);
+  if ([...form.elements].some(isChanged)) {
+    state.isDirty = true;
+    later(state);
+  }
   form.addEventListener("input", () => {
     state.isDirty = true;
     say(state, "typing");
