@@ -60,7 +60,7 @@ def line(fact: HealthFact, tz: ZoneInfo) -> dict[str, Any]:
 
 
 def _standing(model: type[HealthFact], patient: Patient) -> list[Any]:
-    rows = model._default_manager.all().standing().filter(patient=patient)  # type: ignore[attr-defined]  # HealthFactQuerySet
+    rows = model._default_manager.all().standing().filter(patient=patient)
     return list(rows.select_related("recorded_by").order_by("-at", "-id"))
 
 

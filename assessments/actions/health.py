@@ -283,7 +283,7 @@ def _write(*, by: User, patient: Patient, entries: Sequence[Entry], now: datetim
     rows = []
     for entry in entries:
         _guard_correction(patient, entry)
-        row = entry.model(
+        row = entry.model(  # type: ignore[misc]  # "corrects" is each table's own
             patient=patient, at=entry.at, recorded_at=now, recorded_by=by, source=entry.source, by_prescriber=by_prescriber,
             note=entry.note.strip(), corrects=entry.corrects, correction_reason=entry.correction_reason.strip(),
             is_retraction=entry.is_retraction, **entry.values,
@@ -351,7 +351,7 @@ def _guard_row(row: HealthFact, patient: Patient, now: datetime) -> None:
         row.clean_fields(exclude=["patient", "recorded_by", "corrects"])
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
-        label = row._meta.get_field(name).verbose_name
+        label = next(one.verbose_name for one in row._meta.concrete_fields if one.name == name)
         raise NotPlausible(f"{str(label).capitalize()}: {messages[0]}") from error
 
 

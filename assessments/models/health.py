@@ -5,6 +5,7 @@ back and puts nothing in its place. What the facts mean for a dose is in ``asses
 plain values of ``assessments/facts.py``.
 """
 
+import uuid
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -57,6 +58,7 @@ class HealthFact(Record):
     by_prescriber = models.BooleanField(default=False)
     note = models.CharField(_("note"), max_length=500, blank=True)
     corrects = models.OneToOneField("self", on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    corrects_id: uuid.UUID | None
     correction_reason = models.CharField(_("why it was corrected"), max_length=200, blank=True)
     is_retraction = models.BooleanField(default=False)
 

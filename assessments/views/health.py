@@ -110,7 +110,7 @@ def _kinds(table: str) -> dict[str, Any]:
     """Return the kinds among which one is chosen before its form is shown, with their names; empty for a table of one form."""
     if table == "measurement":
         return {kind.value: kind.label for kind in Measurement.Kind}
-    return {kind.value: healthwords.QUESTIONS[kind] for kind in healthwords.ASKED} if table == "healthstatement" else {}
+    return {str(kind): healthwords.QUESTIONS[kind] for kind in healthwords.ASKED} if table == "healthstatement" else {}
 
 
 def _posted(request: StaffRequest) -> QueryDict | None:
