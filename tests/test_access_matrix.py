@@ -115,6 +115,9 @@ def test_nobody_signed_in(world: World, name: str) -> None:
             assert got == 405, f"{method} {name}"
         elif policy.audience == "public":
             assert got in WELL | {404, 503}, f"{method} {name}: {got}"
+        elif policy.audience == "device":
+            # No sign-in opens the page of an enrolled screen: tests/assessments/test_kiosk.py.
+            assert client.generic(method, path).headers["Location"] == reverse("clinic:set_up_device"), name
         else:
             response = client.generic(method, path)
             assert response.status_code == 302, f"{method} {name}: {got}"
@@ -157,6 +160,17 @@ def test_portal_pages(world: World, name: str) -> None:
         if has_record:
             assert stranger == 404, f"{method} {name} as Quinn on Pat's: {stranger}"
         assert own in WELL, f"{method} {name} as Pat: {own}"
+
+
+@pytest.mark.parametrize("name", sorted(n for n in URLS if policy_named(n).audience == "device"))
+def test_pages_of_screens(world: World, name: str) -> None:
+    """Nobody's sign-in counts on the page of an enrolled screen, and no other screen's credential."""
+    policy, path = policy_named(name), world.path(name)
+    for person in (*PEOPLE, "pat_user", "quinn_user"):
+        for method in sorted(policy.methods - {"HEAD"}):
+            client = world.client(getattr(world.cast, person))
+            client.cookies[settings.DEVICE_COOKIE_NAME] = "made-up"
+            assert answer_of(client, method, path) == 302, f"{method} {name} as {person}"
 
 
 @pytest.mark.parametrize("name", sorted(n for n in URLS if "POST" in policy_named(n).methods))

@@ -19,7 +19,7 @@ from .conftest import SignedIn
 from .pages import LOOKS, ROWS, fill, get_urls, more_records, paths_of, person
 
 # Pages of a link that is good for one person: without the link there is only the sentence that it is no good.
-AWAY = {"clinic:join(token)", "patients:join_portal(token)"}
+AWAY = {"assessments:answer_link(token)", "clinic:join(token)", "patients:join_portal(token)"}
 
 
 def test_every_page_is_listed() -> None:

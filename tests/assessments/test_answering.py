@@ -326,6 +326,9 @@ class TestToDo:
         assert "2 days left" in said
         assert "Go on where you were" in said
         assert "was due" in said
+        part = pat.get(page, headers={"HX-Request": "true"}).content.decode()
+        assert part.count("row-link") == 2, "the first page of the portal fetches it"
+        assert "<html" not in part
         few = len(queries(pat, page))
         for code in ("audit-c", "asq", "daily-life"):
             make.make_request(cast.pat, code)
