@@ -84,7 +84,7 @@ def answer_link(cast: Cast) -> uuid.UUID:
 
 def page_call(cast: Cast) -> uuid.UUID:
     page = make.make_page(cast.denver)
-    return PageCall.objects.create(page=page, user=cast.dana, rung=0, called_at=NOON).pk
+    return PageCall.objects.create(page=page, user=cast.theo, rung=0, called_at=NOON).pk
 
 
 # How to make a subject, and what secret goes with it.
