@@ -52,16 +52,16 @@ def _clearances(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.
 def _packets(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
     """Return whose packet it is: for whoever may read it the packet, for the desk the patient's page."""
     known = Patient.objects.visible_to(user, Permission.PATIENT_READ, now)
-    mine = Patient.objects.visible_to(user, Permission.HEALTH_READ, now).filter(pk=OuterRef("patient"))
-    found = Packet.objects.filter(pk__in=ids, patient__in=known).annotate(is_open_to_me=Exists(mine))
+    readable = Packet.objects.visible_to(user, Permission.HEALTH_READ, now).filter(pk__in=ids)
+    mine = set(readable.values_list("pk", flat=True))
     labels = {}
-    for packet in found.select_related("patient"):
+    for packet in Packet.objects.filter(pk__in=ids, patient__in=known).select_related("patient"):
         page = reverse("patients:patient", args=[packet.patient_id])
         labels[packet.pk] = Label(
             name=packet.patient.full_name,
             code=packet.patient.mrn,
-            url=reverse("assessments:packet", args=[packet.pk]) if packet.is_open_to_me else page,
-            person_url=page if packet.is_open_to_me else "",
+            url=reverse("assessments:packet", args=[packet.pk]) if packet.pk in mine else page,
+            person_url=page if packet.pk in mine else "",
             patient_id=packet.patient_id,
             phone=packet.patient.phone,
         )

@@ -163,7 +163,7 @@ def _danger(request: PortalRequest, packet: Packet) -> HttpResponse:
         log.error("words_failed", reason=trail(error))
         told = _call_anybody(packet, request.now)
     context = {"told": told, "phone": packet.patient.home_location.phone}
-    return answer(request, "assessments/packet_danger.html", context)
+    return answer(request, "assessments/_packet_danger.html", context)
 
 
 def _call_anybody(packet: Packet, now: datetime) -> bool:

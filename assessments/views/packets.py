@@ -25,6 +25,7 @@ from clinic.models import WorkItem
 from patients import consentneeds, crisis
 from patients.access import get_patient_or_404
 from patients.models import Patient
+from patients.models.patients import LANGUAGES
 
 from .packetlines import answers
 
@@ -139,8 +140,8 @@ def _differs(packet: Packet, patient: Patient) -> list[dict[str, str]]:
 def _as_words(patient: Patient, name: str, value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: _("needed"), False: _("not needed"), None: _("not asked")}[value]
-    choices = dict(Patient._meta.get_field(name).flatchoices)
-    return str(choices.get(value, value)) or "—"
+    choices = {"sex_at_birth": Patient.Sex.choices, "language": LANGUAGES}
+    return str(dict(choices.get(name, [])).get(value, value)) or "—"
 
 
 @staff_view(Permission.PACKET_INVITE, methods=GET_POST)

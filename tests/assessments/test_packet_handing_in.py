@@ -34,6 +34,10 @@ def packet(cast: Cast) -> Packet:
     return packet_of(cast.quinn, cast.frida)
 
 
+def conditions_of(patient: Patient) -> list[Condition]:
+    return [one for one in Condition.objects.filter(patient=patient) if isinstance(one, Condition)]
+
+
 def test_answers_become_facts_said_by_the_patient_and_a_prescriber_is_asked(cast: Cast, packet: Packet) -> None:
     fill(
         packet,
@@ -44,7 +48,7 @@ def test_answers_become_facts_said_by_the_patient_and_a_prescriber_is_asked(cast
         draft=PacketSection.objects.get(packet=packet, code="history").draft | {"leave-eyes": "on"}
     )
     submit(cast, packet)
-    states = dict(Condition.objects.filter(patient=cast.quinn).values_list("kind", "state"))
+    states = {one.kind: one.state for one in conditions_of(cast.quinn)}
     assert (states["hypertension"], states["stroke"], states["tia"]) == ("controlled", "unknown", "absent")
     # Nobody answered it: there is no fact, and least of all a no.
     assert "glaucoma" not in states

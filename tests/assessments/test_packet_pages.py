@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from assessments import letters
 from assessments.actions import handing_in, packets
-from assessments.models import Clearance, Condition, Packet, PacketSection, RiskAlert
+from assessments.models import Clearance, FamilyHistory, Packet, PacketSection, RiskAlert
 from assessments.packetparts import SECTIONS
 from clinic import subjects
 from clinic.models import AuditEvent, OutboundMessage, WorkItem
@@ -23,7 +23,7 @@ from tests.cast import Cast
 from tests.conftest import SignedIn
 
 NOON = make.NOON
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX: Any = {"HTTP_HX_REQUEST": "true"}
 
 
 def url(part: str, step: str = "") -> str:
@@ -71,7 +71,7 @@ class TestFillingIn:
         assert PacketSection.objects.get(code="goals").done_at == NOON
         assert "done" in quinn.get(reverse("assessments:my_packet")).content.decode()
 
-    def test_what_is_open_is_shown_and_may_be_left_for_a_talk(self, quinn: Client, packet: Packet) -> None:
+    def test_what_is_open_is_shown_and_may_be_left_for_a_talk(self, cast: Cast, quinn: Client, packet: Packet) -> None:
         page = post(quinn, "family", {})
         assert page.status_code == 422
         assert "Leave these open and go on" in page.content.decode()
@@ -80,8 +80,8 @@ class TestFillingIn:
         assert PacketSection.objects.get(code="family").done_at == NOON
         # Left open is no answer: nothing is made of it.
         fill(packet, family={"family_psychosis": "", "leave-relatives": "on"})
-        handing_in.submit(by=packet.patient.portal_user, packet=packet, leaves_questionnaires=True, now=NOON)
-        assert not Condition.objects.filter(kind="psychosis").exclude(state="absent").exists()
+        handing_in.submit(by=cast.quinn_user, packet=packet, leaves_questionnaires=True, now=NOON)
+        assert not FamilyHistory.objects.exists()
 
     def test_what_cannot_be_right_is_kept_said_and_not_left(self, quinn: Client, packet: Packet) -> None:
         page = post(quinn, "about_you", {"sex_at_birth": "female", "height_feet": "tall"}, "body_basics")

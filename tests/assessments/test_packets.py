@@ -256,11 +256,10 @@ def test_two_desks_send_one_packet_and_two_windows_lose_no_field(cast: Cast) -> 
     sent = _together([lambda: invite(cast)] * 2)
     assert sorted(type(one).__name__ for one in sent) == ["Packet", "PacketIsOut"]
     packet = Packet.objects.get()
-    quinn, texts = cast.quinn_user, {"hopes": "sleep", "reason": "circles"}
-    _together(
-        [
-            lambda name=name: save(packet, quinn, "goals", {name: texts[name]}, step=name, window=Window(name, 1))
-            for name in texts
-        ]
-    )  # type: ignore[misc]
+    texts = {"hopes": "sleep", "reason": "circles"}
+
+    def window(name: str) -> Callable[[], object]:
+        return lambda: save(packet, cast.quinn_user, "goals", {name: texts[name]}, step=name, window=Window(name, 1))
+
+    _together([window(name) for name in texts])
     assert PacketSection.objects.get(packet=packet).draft == texts
