@@ -102,16 +102,17 @@ class Sheet:
 
 
 def answers(section: Section, draft: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return a whole part as it was answered, screen by screen, for reading: what is open says so with ""."""
+    """Return a whole part as it was answered, screen by screen, for reading. What should have an answer and has none is ""."""
     screens = []
     for step in section.steps:
         said: list[dict[str, Any]] = []
         for question in step.questions:
             if question.is_shown(draft) and question.kind is not Kind.TICK:
                 value = draft.get(question.name, "").strip()
-                said.append(
-                    {"text": question.text, "answer": question.label_of(value) if value else "", "unit": question.unit}
-                )
+                # What nobody had to answer is not told to be missing.
+                if value or question.is_needed:
+                    answer = question.label_of(value) if value else ""
+                    said.append({"text": question.text, "answer": answer, "unit": question.unit})
             elif question.kind is Kind.TICK and draft.get(question.name) == ON and question.is_shown(draft):
                 said.append({"text": question.text, "answer": _yes(question), "unit": ""})
         lines = []
