@@ -144,7 +144,7 @@ MESSAGES = (
 class _Moment:
     at: datetime
     order: int
-    act: Callable[[datetime], None] = field(compare=False)
+    act: Callable[[datetime], object] = field(compare=False)
 
 
 class Story:
@@ -165,7 +165,7 @@ class Story:
         self.weekdays: dict[uuid.UUID, tuple[int, ...]] = {}
         self.taken: set[tuple[datetime, uuid.UUID]] = set()
 
-    def later(self, at: datetime, act: Callable[[datetime], None]) -> None:
+    def later(self, at: datetime, act: Callable[[datetime], object]) -> None:
         """Remember an act for its moment; what lies after ``now`` has not happened yet."""
         if at <= self.now:
             heapq.heappush(self.coming, _Moment(at, next(self.numbers), act))
