@@ -10,7 +10,16 @@ from clinic import audit
 from clinic.access import Permission
 from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
-from patients.models import AddressChange, BreakGlass, CareTeamMember, Contact, Patient, Referral
+from patients.models import (
+    AddressChange,
+    BreakGlass,
+    CareTeamMember,
+    Consent,
+    ConsentText,
+    Contact,
+    Patient,
+    Referral,
+)
 
 
 def get_patient_or_404(
@@ -80,3 +89,34 @@ def get_break_glass_or_404(
     grant = get_object_or_404(grants.select_related("patient__home_location", "user", "reviewed_by"), pk=grant_id)
     audit.looked_at(request, grant, now=request.now)
     return grant
+
+
+def get_consent_text_or_404(request: StaffRequest, text_id: uuid.UUID) -> ConsentText:
+    """Return any version of any wording, drafts too, to those who keep the wordings; they are the whole house's."""
+    texts = ConsentText.objects.select_related("drafted_by", "published_by")
+    return get_object_or_404(texts, pk=text_id)
+
+
+def get_published_text_or_404(text_id: uuid.UUID) -> ConsentText:
+    """Return a published wording, in force or not: no patient and no clinician at work sees a draft; else 404."""
+    return get_object_or_404(ConsentText.objects.filter(published_at__isnull=False), pk=text_id)
+
+
+def get_my_consent_or_404(patient: Patient, consent_id: uuid.UUID) -> Consent:
+    """Return what this patient signed, with its text and signature; 404 for anybody else's."""
+    consents = Consent.objects.select_related(
+        "text", "signature__signer", "signature__beside", "patient__home_location"
+    )
+    return get_object_or_404(consents, pk=consent_id, patient=patient)
+
+
+def get_consent_or_404(request: StaffRequest, consent_id: uuid.UUID, permission: Permission) -> Consent:
+    """Return the consent, with its text and signature, if this person holds ``permission`` on the patient; else 404."""
+    consents = Consent.objects.select_related(
+        "text", "signature__signer", "signature__beside", "patient__home_location"
+    )
+    consent = get_object_or_404(
+        consents, pk=consent_id, patient__in=Patient.objects.visible_to(request.user, permission, request.now)
+    )
+    audit.looked_at(request, consent, now=request.now)
+    return consent

@@ -73,7 +73,8 @@ class Standing:
 
     @property
     def can_be_withdrawn(self) -> bool:
-        return self.state.counts and self.kind.can_be_withdrawn
+        """Return whether there is a signature to take back, also one that counts no longer because the words changed."""
+        return (self.state.counts or self.state == State.CHANGED) and self.kind.can_be_withdrawn
 
 
 def name_of(kind: str, route: str) -> str:
@@ -106,7 +107,7 @@ def standings(patient: Patient, now: datetime, *, every_route: bool = False) -> 
         signed.setdefault((consent.text.kind, consent.text.route), []).append(consent)
     routes = _asked_routes(patient, {route for kind, route in texts if kind == ConsentKind.KETAMINE}, now)
     found = []
-    for need in sorted(texts.keys() | signed.keys(), key=_place):
+    for need in sorted(texts.keys() | signed.keys(), key=place_of):
         is_asked = need[0] in ASKED_OF_EVERYBODY and (not need[1] or need[1] in routes)
         if is_asked or need in signed or not need[1] or every_route:
             text = _in_the_right_language(patient, texts.get(need, []))
@@ -131,7 +132,8 @@ def _asked_routes(patient: Patient, offered: set[str], now: datetime) -> frozens
     return known or frozenset([route for route in Route.values if route in offered][:1])
 
 
-def _place(need: Need) -> tuple[int, int]:
+def place_of(need: Need) -> tuple[int, int]:
+    """Return where a consent stands in lists: by kind, then by route."""
     return ConsentKind.values.index(need[0]), ["", *Route.values].index(need[1])
 
 

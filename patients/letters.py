@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic import letters
 from clinic.models import Category, OutboundMessage, User, WorkItem
 from patients.actions.patients import INVITATION_OVER, LIFE_STATE
-from patients.models import Contact, Patient, PortalInvitation, Referral
+from patients.models import Consent, Contact, Patient, PortalInvitation, Referral
 
 CLOSED = "enquiry_closed"
 READ = "read_already"
@@ -58,6 +58,17 @@ def _still_unread(message: OutboundMessage, now: datetime) -> str:
     is_open = WorkItem.objects.open().filter(pk=message.subject_id).exists()
     is_here = User.objects.filter(pk__in=[message.recipient_id], is_active=True, email=message.address).exists()
     return "" if is_open and is_here else READ
+
+
+def _consent_copy(message: OutboundMessage) -> dict[str, Any]:
+    patient = Consent.objects.select_related("patient").get(pk=message.subject_id).patient
+    return {"called": letters.greeting_name(patient.called), "url": settings.SITE_URL + reverse("patients:my_consents")}
+
+
+def _reads_copies(message: OutboundMessage, now: datetime) -> str:
+    """Return why nobody needs to be told of the copy: no letters any more, or no pages to find it on."""
+    patient = Consent.objects.select_related("patient").get(pk=message.subject_id).patient
+    return "" if patient.gets_letters and patient.has_portal else LIFE_STATE
 
 
 def _patient_names(ids: set[uuid.UUID]) -> Mapping[uuid.UUID, str]:
@@ -123,5 +134,16 @@ def register_own() -> None:
             context=_address_changed,
             still_wanted=_gets_letters,
             reasons={LIFE_STATE: _LIFE_STATE_TEXT},
+        )
+    )
+    letters.register(
+        letters.Letter(
+            kind="consent_copy",
+            label=_("A copy of what you signed"),
+            folder="patients/letters/consent_copy",
+            category=Category.REPLY,
+            context=_consent_copy,
+            still_wanted=_reads_copies,
+            reasons={LIFE_STATE: _("The patient was discharged or has died, or their portal was closed.")},
         )
     )

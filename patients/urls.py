@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from patients.views import careteams, contacts, patients, portal, preferences, public, referrals
+from patients.views import (
+    careteams,
+    consents,
+    consenttexts,
+    contacts,
+    patients,
+    portal,
+    preferences,
+    public,
+    referrals,
+)
 
 app_name = "patients"
 
@@ -42,6 +52,29 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/care-team/", careteams.care_team, name="care_team"),
     path("patients/<uuid:patient_id>/care-team/add/", careteams.add_care_team_member, name="add_care_team_member"),
     path("patients/<uuid:patient_id>/break-glass/", careteams.break_glass, name="break_glass"),
+    path("patients/<uuid:patient_id>/chart/consents/", consents.chart_consents, name="chart_consents"),
+    path("patients/<uuid:patient_id>/consents/mail-code/", consents.mail_consent_code, name="mail_consent_code"),
+    path("patients/<uuid:patient_id>/consents/<uuid:text_id>/take/", consents.take_consent, name="take_consent"),
+    path("patients/<uuid:patient_id>/withdraw-consent/", consents.withdraw_consent, name="withdraw_consent"),
+    path(
+        "patients/<uuid:patient_id>/raise-capacity-concern/",
+        consents.raise_capacity_concern,
+        name="raise_capacity_concern",
+    ),
+    path(
+        "patients/<uuid:patient_id>/settle-capacity-concern/",
+        consents.settle_capacity_concern,
+        name="settle_capacity_concern",
+    ),
+    # /consents/
+    path("consents/<uuid:consent_id>/", consents.signed_consent, name="signed_consent"),
+    # /consent-texts/
+    path("consent-texts/", consenttexts.consent_texts, name="consent_texts"),
+    path("consent-texts/draft-first/", consenttexts.draft_first_consent_texts, name="draft_first_consent_texts"),
+    path("consent-texts/<uuid:text_id>/", consenttexts.consent_text, name="consent_text"),
+    path("consent-texts/<uuid:text_id>/draft/", consenttexts.draft_consent_text, name="draft_consent_text"),
+    path("consent-texts/<uuid:text_id>/edit/", consenttexts.edit_consent_text, name="edit_consent_text"),
+    path("consent-texts/<uuid:text_id>/publish/", consenttexts.publish_consent_text, name="publish_consent_text"),
     # /contacts/
     path("contacts/<uuid:contact_id>/edit/", contacts.edit_contact, name="edit_contact"),
     path("contacts/<uuid:contact_id>/end/", contacts.end_contact, name="end_contact"),
@@ -59,4 +92,9 @@ urlpatterns = [
     path("portal/me/", portal.portal_me, name="portal_me"),
     path("portal/me/preferences/", portal.portal_preferences, name="portal_preferences"),
     path("portal/me/ask-address-change/", portal.ask_address_change, name="ask_address_change"),
+    # /portal/consents/
+    path("portal/consents/", portal.my_consents, name="my_consents"),
+    path("portal/consents/<uuid:text_id>/sign/", portal.sign_consent, name="sign_consent"),
+    path("portal/consents/<uuid:consent_id>/copy/", portal.consent_copy, name="consent_copy"),
+    path("portal/consents/<uuid:consent_id>/withdraw/", portal.withdraw_my_consent, name="withdraw_my_consent"),
 ]

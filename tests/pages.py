@@ -216,9 +216,7 @@ LOOKS: dict[str, Look] = {
     "assessments:invite_packet(patient_id)": Look("frida", refused=_EMPTY),
     "assessments:packet(packet_id)": Look("theo", instead={"packet_id": "submitted_packet_id"}),
     "assessments:to_do": Look("pat_user"),
-    "assessments:answer_questionnaire(request_id)": Look(
-        "pat_user", ("", "?question=q9", "?show=all", "?show=check"), refused={"answer-q1": "9"}
-    ),
+    "assessments:answer_questionnaire(request_id)": Look("pat_user", ("", "?question=q9", "?show=all", "?show=check")),
     "assessments:questionnaire_done(request_id)": Look("pat_user", instead={"request_id": "done_request_id"}),
     "assessments:answer_link(token)": Look(refused=_EMPTY),
     "assessments:answer_by_link": Look(way_in="link"),

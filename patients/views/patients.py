@@ -106,6 +106,7 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         else None,
         "referred": localtime.day_text(localtime.day_of(referral.received_at, tz)) if referral else "",
         "may_write": holds(request.user, Permission.PATIENT_WRITE, where),
+        "may_withdraw_consent": holds(request.user, Permission.CONSENT_WITHDRAW, where),
         "may_correct_death": found.is_deceased and holds(request.user, Permission.PATIENT_CORRECT_DEATH, where),
         "speaks": capfirst(found.get_language_display()),
         "interpreter": {True: _("Needed"), False: _("Not needed"), None: _("Not asked")}[found.needs_interpreter],
