@@ -36,17 +36,10 @@ class YesNoField(forms.TypedChoiceField):
         )  # fmt: skip
 
 
-def _number(label: Any, unit: str, **kwargs: Any) -> forms.DecimalField:
-    whole = kwargs.pop("whole", False)
-    attrs = {
-        "data-unit": unit,
-        "inputmode": "numeric" if whole else "decimal",
-        "class": "field-short",
-        "autocomplete": "off",
-    }
-    return forms.DecimalField(
-        label=label, max_digits=7, decimal_places=2, widget=forms.TextInput(attrs=attrs), localize=False, **kwargs
-    )
+def _number(label: Any, unit: str, *, is_whole: bool = False, **kwargs: Any) -> forms.DecimalField:
+    attrs = {"inputmode": "numeric" if is_whole else "decimal", "class": "field-short", "autocomplete": "off"}
+    widget = forms.TextInput(attrs=attrs | ({"data-unit": unit} if unit else {}))
+    return forms.DecimalField(label=label, max_digits=7, decimal_places=2, widget=widget, localize=False, **kwargs)
 
 
 def _day(label: Any, help_text: Any = "") -> forms.DateField:
@@ -233,10 +226,10 @@ class RecordMeasurementForm(FactForm):
         if fields == ("result",)
     }  # fmt: skip
 
-    systolic = _number(_("Systolic (the upper number)"), "mmHg", whole=True)
-    diastolic = _number(_("Diastolic (the lower number)"), "mmHg", whole=True)
-    heart_rate = _number(_("Heart rate"), "/min", whole=True)
-    saturation = _number(_("Oxygen saturation on room air"), "%", whole=True)
+    systolic = _number(_("Systolic (the upper number)"), "mmHg", is_whole=True)
+    diastolic = _number(_("Diastolic (the lower number)"), "mmHg", is_whole=True)
+    heart_rate = _number(_("Heart rate"), "/min", is_whole=True)
+    saturation = _number(_("Oxygen saturation on room air"), "%", is_whole=True)
     weight = _number(_("Weight"), "", help_text=_("Kept in kg to a hundredth; both are shown."))
     weight_unit = forms.ChoiceField(label=_("In"), choices=[("lb", _("Pounds (lb)")), ("kg", _("Kilograms (kg)"))], widget=forms.RadioSelect)  # fmt: skip
     height = _number(_("Height"), "")
@@ -324,7 +317,7 @@ class ConfirmMedicineForm(words.Form):
 
     classes = forms.MultipleChoiceField(
         label=_("It belongs to"), required=False, widget=forms.CheckboxSelectMultiple,
-        choices=[(one.value, one.label) for one in MedicineClass],
+        choices=spoken((one.value, one.label) for one in MedicineClass),
         help_text=_("Choose every class it belongs to."),
     )  # fmt: skip
     none = forms.BooleanField(label=_("None of these classes"), required=False)
