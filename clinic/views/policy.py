@@ -142,9 +142,7 @@ def approve_policy(request: StaffRequest) -> HttpResponse:
             begins = _said(version.effective_at, place.tz)
             messages.success(request, _("Approved. In force from %(start)s.") % {"start": begins})
             return go(request, "clinic:policy")
-    status = 200
-    if request.method == "POST":
-        status = UNPROCESSABLE if form is not None else 403
+    status = UNPROCESSABLE if request.method == "POST" else 200
     context = {
         "draft": draft,
         "before": before,

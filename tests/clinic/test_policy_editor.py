@@ -365,7 +365,7 @@ class TestApprove:
         page = client.get(url)
         assert page.context["form"] is None
         assert "It waits for Dana Deng" in page.content.decode()
-        assert client.post(url, {"version": "x"}).status_code == 403
+        assert client.post(url, {"version": "x"}).status_code == 422
         assert policies.open_draft()
 
 
