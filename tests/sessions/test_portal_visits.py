@@ -65,7 +65,7 @@ class TestHome:
         wish = wishes.ask_change(
             by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="", now=make.NOON
         )
-        assert "Nothing to do." in text_of(quinn.get("/portal/"))
+        assert "Read our answer" not in text_of(quinn.get("/portal/"))
         wishes.answer_change_request(by=cast.frida, change_request=wish, answer="Fridays are full.", now=make.NOON)
         page = text_of(quinn.get("/portal/"))
         assert "Read our answer about your visit on Wed 20 Jan 2027" in page
