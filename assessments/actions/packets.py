@@ -311,7 +311,9 @@ def save_section(
         packet = _begin(by=by, packet=packet, now=now)
     else:
         packet = (
-            Packet.objects.select_for_update(no_key=True).select_related("patient__home_location").get(pk=packet.pk)
+            Packet.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("patient__home_location")
+            .get(pk=packet.pk)
         )
     if is_over(packet, now):
         raise PacketIsOver(packet)

@@ -38,7 +38,7 @@ from clinic import clock, devservices
 from clinic.models import User
 from sessions.models import Appointment, ResourceHold
 
-from . import load, noise, seeding
+from . import load, noise, packets, seeding
 from .load import Figures
 from .seeding import Seeded
 
@@ -72,19 +72,21 @@ class Clients:
         return {"Cookie": f"{settings.SESSION_COOKIE_NAME}={self.cookies[place]}", "Host": "localhost"}
 
 
+def session_of(user: User) -> str:
+    """Return the key of a session as signing in makes one, second factor and all."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session["began_at"] = session["seen_at"] = clock.now().timestamp()
+    session["second_factor"] = True
+    session.save()
+    return str(session.session_key)
+
+
 def sign_in(seeded: Seeded) -> Clients:
-    """Make each desk a session as signing in does, second factor and all."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    cookies = []
-    for user in User.objects.in_bulk(seeded.desks).values():
-        session = store()
-        session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[0]
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session["began_at"] = session["seen_at"] = clock.now().timestamp()
-        session["second_factor"] = True
-        session.save()
-        cookies.append((seeded.desks.index(user.pk), session.session_key))
-    return Clients([key for _place, key in sorted(cookies)])
+    """Make each desk a session."""
+    found = User.objects.in_bulk(seeded.desks)
+    return Clients([session_of(found[desk]) for desk in seeded.desks])
 
 
 def make_limit_table() -> None:
@@ -231,6 +233,28 @@ class Bench:
             ),
         }
 
+    def packet(self, writers: list[str], seconds: float) -> dict[str, Callable[[int], Figures]]:
+        """W5: a change of a packet, kept by itself, each connection with people of its own; beside it one insert."""
+        begun = itertools.count()
+        per = len(writers) // max(CONNECTIONS)
+
+        def run(count: int) -> Figures:
+            # Each run goes on with later turns: a window's turns only grow.
+            base = next(begun) * 1_000_000
+
+            def ask(number: int, turn: int) -> load.Request:
+                writer = number % max(CONNECTIONS) * per + turn % per
+                return packets.change(writers[writer], writer, base + turn, SECRET)
+
+            return load.run(self.app, ask, packets.is_kept, connections=count, seconds=seconds)
+
+        return {
+            "app": run,
+            "limit": lambda n: load.run(
+                self.limit, _plain("/insert"), lambda status, _body: status == 200, connections=n, seconds=seconds
+            ),
+        }
+
     def crowd(self, rounds: int) -> dict[str, Any]:
         """W3's other half: sixteen clients on one slot. Return who won, how long it took, and what was left behind."""
         begin = self.asked
@@ -355,6 +379,7 @@ def measure(
     seeded = seeding.seed(patients, today)
     seeded_at = time.monotonic()
     clients = sign_in(seeded)
+    writers = packets.prepare(seeded, session_of) if "packet" in items else []
     make_limit_table()
     all_connections.close_all()
     environment = {"DATABASE_URL": app_url, "DATABASE_ROLE": ""}
@@ -384,6 +409,12 @@ def measure(
             result["crowd"] = bench.crowd(crowd)
             first = datetime.combine(today + timedelta(days=seeding.DAYS_AHEAD + 1), datetime.min.time(), tzinfo=UTC)
             result["left_behind"] = left_behind(right + result["crowd"]["won_by_one"], first)
+        if "packet" in items:
+            sys.stderr.write("  packet ")
+            sides = bench.packet(writers, seconds)
+            for run in sides.values():
+                run(2)
+            result["packet"] = summary(bench.turns(rounds, sides))
         result["memory_mb"] = round(noise.memory_of(app_pid))
     result["queries"] = queries(bench)
     return result
