@@ -1,4 +1,4 @@
-"""How this floor's subjects of work are called: alerts, clearances and packets, to those who may open them, and to nobody else."""
+"""How this floor's subjects of work are called: alerts, clearances, packets and what is new to decide, to those who may open them, and to nobody else."""
 
 import uuid
 from collections.abc import Mapping
@@ -68,8 +68,26 @@ def _packets(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUI
     return labels
 
 
+def _screenings(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return about whom there is something new to decide. What it is stands on the chart; who is not on the team is led there first."""
+    here = Patient.objects.visible_to(user, Permission.CLEARANCE_STATUS, now)
+    mine = Patient.objects.visible_to(user, Permission.CLEARANCE_READ, now).filter(pk=OuterRef("pk"))
+    return {
+        patient.pk: Label(
+            name=patient.full_name,
+            code=patient.mrn,
+            url=reverse(
+                "assessments:chart_flags" if patient.is_open_to_me else "patients:care_team", args=[patient.pk]
+            ),
+            patient_id=patient.pk,
+        )
+        for patient in here.filter(pk__in=ids).annotate(is_open_to_me=Exists(mine))
+    }
+
+
 def register_own() -> None:
     """Declare this app's subjects of work in clinic.subjects."""
     subjects.register("clearance", _clearances)
     subjects.register("packet", _packets)
     subjects.register("riskalert", _alerts)
+    subjects.register("screening", _screenings)

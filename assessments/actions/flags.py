@@ -250,7 +250,7 @@ def _tell_prescribers(*, by: User, patient: Patient, is_block: bool, now: dateti
     for owner in owners:
         worklist.open_item(
             by=by, kind=WorkItem.Kind.FLAG_TO_DECIDE, location=location, owner=owner,
-            owner_role=None if owner else Role.PRESCRIBER, subject_type="patient", subject_id=patient.pk,
+            owner_role=None if owner else Role.PRESCRIBER, subject_type="screening", subject_id=patient.pk,
             patient_id=patient.pk, due_at=now + (BLOCK_WITHIN if is_block else OVERRIDE_WITHIN), now=now,
         )  # fmt: skip
 

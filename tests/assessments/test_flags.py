@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import translation
 
 from assessments import flagdata, screening, tasks
@@ -14,7 +15,7 @@ from assessments.actions import flags
 from assessments.facts import ConditionKind
 from assessments.models import Clearance, Condition, HealthStatement, Measurement, Medication, Screening, ScreeningFlag
 from assessments.screening import Binds, Finding, Flag, Severity, screen
-from clinic import policy
+from clinic import policy, subjects
 from clinic.actions import people, signatures
 from clinic.actions.signatures import Proof
 from clinic.audit import Verb
@@ -230,6 +231,12 @@ class TestClearance:
         condition(clean, "hypertension", "controlled")
         flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
         assert self.items(clean.pat) == {("", Role.PRESCRIBER), ("Theo Thorne", "")}
+        items = WorkItem.objects.filter(kind=WorkItem.Kind.FLAG_TO_DECIDE)
+        team = reverse("patients:care_team", args=[clean.pat.pk])
+        chart = reverse("assessments:chart_flags", args=[clean.pat.pk])
+        for who, url in ((clean.theo, chart), (clean.dana, team), (clean.omar, None)):
+            label = subjects.labels(who, items, NOW).get(clean.pat.pk)
+            assert (label and label.url) == url, who.name
 
     def test_the_list_is_cleared_when_the_fact_is_gone(self, clean: Cast, cleared: Clearance) -> None:
         old = condition(clean, "hypertension", "controlled")

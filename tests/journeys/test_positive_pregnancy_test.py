@@ -62,7 +62,10 @@ def test_the_dose_is_barred_the_prescriber_told_and_the_desk_none_the_wiser(
 
         item = WorkItem.objects.get(kind=WorkItem.Kind.FLAG_TO_DECIDE)
         assert (item.owner, item.patient_id, item.due_at) == (cast.dana, cast.pat.pk, MORNING + timedelta(hours=1))
-        assert "A new fact to decide about" in dana.get(reverse("clinic:worklist")).content.decode()
+        mine = dana.get(reverse("clinic:worklist")).content.decode()
+        assert "A new fact to decide about" in mine
+        assert reverse("assessments:chart_flags", kwargs={"patient_id": cast.pat.pk}) in mine
+        assert [word for word in GIVES_AWAY if word in mine.lower()] == []
         assert not WorkItem.objects.filter(owner_role="front_desk").exists()
 
         for path in (
