@@ -94,8 +94,8 @@ def _flag_line(
         is_open=row.status == ScreeningFlag.Status.OPEN, binds=str(BINDS[flag.binds]), awaits=flag.awaits_prescriber,
         is_contradicted=bool(flag.contradicted_by), decided=_decided(row, tz),
         reason=row.get_reason_code_display() if row.reason_code else "", text=row.reason_text, plan=row.plan_text,
-        override_needs=gettext(flag.override_needs) if flag.override_needs else "",
-        ask_before_dose=gettext(flag.ask_before_dose) if flag.ask_before_dose else "", fields=fields,
+        override_needs=flag.what_override_needs,
+        ask_before_dose=flag.what_to_ask, fields=fields,
     )  # fmt: skip
 
 
@@ -145,13 +145,14 @@ def _score_line(course: list[Score], tz: ZoneInfo) -> dict[str, Any] | None:
         "result": answered.result(definition, last, course[-1]),
         "day": localtime.day_text(localtime.day_of(last.answered_at, tz)),
         "line": line if line is not None and len(line.dots) > 1 else None,
+        "key": f"assessmentresponse-{course[-1].response_id}",
         "rows": [
             {
                 "key": f"assessmentresponse-{score.response_id}",
                 "day": localtime.day_text(localtime.day_of(score.response.answered_at, tz)),
                 "result": answered.result(definition, score.response, score),
             }
-            for score in reversed(course)
+            for score in reversed(course[:-1])
         ],
     }
 

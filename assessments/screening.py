@@ -224,6 +224,19 @@ class Flag:
         return gettext(self.lifts) % {name: _worded(value) for name, value in self.details}
 
     @property
+    def what_override_needs(self) -> str:
+        """Return what a decision to go ahead has to speak of; "" where the rule asks for nothing in particular."""
+        return self._told(self.override_needs)
+
+    @property
+    def what_to_ask(self) -> str:
+        """Return what is asked before each dose; "" for nothing."""
+        return self._told(self.ask_before_dose)
+
+    def _told(self, text: str) -> str:
+        return gettext(text) % {name: _worded(value) for name, value in self.details} if text else ""
+
+    @property
     def is_question(self) -> bool:
         """Return whether it asks for a fact rather than reports one."""
         return self.finding is not Finding.FOUND

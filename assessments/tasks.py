@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from assessments.actions import alerts, asking, flags, packets, reminding, requests
+from assessments.actions import alerts, asking, clearances, flags, packets, reminding, requests
 from clinic import clock
 from clinic.actions import system
 
@@ -43,3 +43,9 @@ def expire_questionnaires() -> None:
 def expire_packets() -> None:
     """Close the packets whose time is over, and put them before the desk."""
     packets.expire_due(now=clock.now())
+
+
+@shared_task
+def expire_clearances() -> None:
+    """End the clearances that have run out, and bring back what was put off until today."""
+    clearances.expire_due(now=clock.now())

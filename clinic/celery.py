@@ -33,6 +33,11 @@ app.conf.beat_schedule = {
         "options": {"expires": 300},
     },
     "expire-packets": {"task": "assessments.tasks.expire_packets", "schedule": 600.0, "options": {"expires": 600}},
+    "expire-clearances": {
+        "task": "assessments.tasks.expire_clearances",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
     "rescreen-by-time": {"task": "assessments.tasks.rescreen_by_time", "schedule": 600.0, "options": {"expires": 600}},
     "seal-audit": {"task": "clinic.tasks.seal_audit", "schedule": 3600.0, "options": {"expires": 3600}},
     "beat-heartbeat": {"task": "clinic.tasks.heartbeat", "schedule": 15.0, "options": {"expires": 15}},

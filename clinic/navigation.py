@@ -49,6 +49,7 @@ PAGES: tuple[Page, ...] = (
         Permission.QUESTIONNAIRE_STATUS,
         hint=gettext_lazy("what is asked and not answered yet"),
     ),
+    Page(gettext_lazy("Clearances"), "clipboard2-check", "assessments:clearances", Permission.CLEARANCE_DECIDE),
     Page(gettext_lazy("Letters"), "envelope", "clinic:messages", Permission.MESSAGE_READ),
     Page(gettext_lazy("On call"), "telephone-forward", "clinic:rota", Permission.ROTA_READ, in_rail=False),
     Page(gettext_lazy("Office"), "building", "clinic:office", Permission.PLACES_MANAGE),

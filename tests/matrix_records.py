@@ -119,6 +119,7 @@ def make_all(cast: Cast) -> dict[str, Any]:
         "pk": factor.pk,
         "packet_id": packet_of(cast.pat, cast.frida).pk,
         "part": "medicines",
+        "clearance_id": make.make_clearance(cast.pat).pk,
         "request_id": make.make_request(cast.pat).pk,
         "response_id": make.make_response(cast.pat, cast.pat_user).pk,
         "rule_id": make.make_rule(cast.ada).pk,

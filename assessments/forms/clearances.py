@@ -14,17 +14,8 @@ from clinic.forms.signatures import SignatureFields
 from patients.models.consents import Route
 
 FORM_ID = "review"
-NEEDED_WHEN = {
-    "reason": _("(needed to go ahead, or for a no)"),
-    "text": _("(needed to go ahead)"),
-    "plan": _("(needed to go ahead)"),
-    "outcome": _("(may stay open)"),
-    "route": " ",
-    "max_mg": " ",
-    "max_sessions": " ",
-    "conditions": " ",
-    "until": " ",
-}
+# Beside the label, where the shell would say "(optional)": what is left open is not decided.
+NEEDED_WHEN = {"reason": _("(needed for a no and a not yet)"), "workup_words": ""}
 _CLEARED = (Clearance.Status.CLEARED, Clearance.Status.CLEARED_WITH_CONDITIONS)
 
 
@@ -44,12 +35,13 @@ class ReviewForm(SignatureFields):
             self.fields.update(self._decision(asked))
         self.fields.update(proof)
         for name, field in self.fields.items():
-            field.widget.attrs["form"] = FORM_ID
-            # Beside the label, where the shell would say "(optional)": they are asked for when something is decided.
-            field.needed_when = NEEDED_WHEN.get(name.partition("-")[0], "")  # type: ignore[attr-defined]  # read by the field's template
+            # Only what lies outside the form names it: Chromium unchecks a radio button that is checked, inside, and names it.
+            if name.partition("-")[2]:
+                field.widget.attrs["form"] = FORM_ID
+            field.needed_when = NEEDED_WHEN.get(name, "\u00a0")  # type: ignore[attr-defined]  # read by the field's template
 
     def _about(self, row: ScreeningFlag) -> dict[str, forms.Field]:
-        plan_help = row.flag.override_needs
+        plan_help = row.flag.what_override_needs
         return {
             f"reason-{row.pk}": forms.ChoiceField(
                 label=_("Why it may go ahead"), required=False, choices=[("", _("Not decided")), *ScreeningFlag.Reason.choices]
@@ -59,7 +51,7 @@ class ReviewForm(SignatureFields):
             ),
             f"plan-{row.pk}": forms.CharField(
                 label=_("Plan"), required=False, max_length=2000,
-                help_text=_(plan_help) if plan_help else "", widget=forms.Textarea(attrs={"rows": 2}),
+                help_text=plan_help, widget=forms.Textarea(attrs={"rows": 2}),
             ),
         }  # fmt: skip
 

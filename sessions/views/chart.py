@@ -1,12 +1,15 @@
-"""The clinician's page of a patient: for those who treat them. Its panels come with their own apps."""
+"""The clinician's page of a patient: for those who treat them. Its panels come with their own apps, each at its own address."""
 
 import uuid
 from datetime import timedelta
 from typing import Any
 
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils import formats
+from django.utils.translation import gettext_lazy as _
 
+from assessments import chartstrip
 from clinic import localtime
 from clinic.access import Permission, holds, staff_view
 from clinic.http import StaffRequest, answer
@@ -18,6 +21,15 @@ from sessions.views.visits import visit_rows
 
 # Somebody whose emergency opening ran out is told so for as long as they may still be at the same work.
 ENDED_WITHIN = timedelta(hours=12)
+# What else a chart consists of, in order: address, title, and who may read it. The visits are this app's and shown at once.
+PANELS = (
+    ("assessments:chart_alerts", _("Alerts and safety plan"), Permission.ALERT_READ),
+    ("assessments:chart_flags", _("Flags and clearance"), Permission.CLEARANCE_READ),
+    ("assessments:chart_scores", _("Scores over time"), Permission.QUESTIONNAIRE_READ),
+    ("assessments:chart_health", _("Health"), Permission.HEALTH_READ),
+    ("assessments:chart_questionnaires", _("Questionnaires"), Permission.QUESTIONNAIRE_READ),
+    ("patients:chart_consents", _("Consents"), Permission.CONSENT_READ),
+)
 
 
 @staff_view(Permission.CHART_READ)
@@ -36,11 +48,23 @@ def chart(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
         "patient": patient,
         "age": patient.age_on(today),
         "born": formats.date_format(patient.birth_date, "j M Y"),
+        "strip": chartstrip.facts(request.user, patient, request.now),
+        "panels": _panels(request, patient),
+        "may_review": holds(request.user, Permission.CLEARANCE_READ, patient.home_location_id),
         "may_book": holds(request.user, Permission.APPOINTMENT_BOOK, patient.home_location_id),
         "emergency": _emergency(request, patient),
         **visit_rows(request, patient),
     }
     return answer(request, "sessions/chart.html", context)
+
+
+def _panels(request: StaffRequest, patient: Patient) -> list[dict[str, Any]]:
+    """Return the panels that this person may read; a panel asks its own door again."""
+    return [
+        {"name": url_name.partition(":")[2], "title": title, "url": reverse(url_name, args=[patient.pk])}
+        for url_name, title, permission in PANELS
+        if holds(request.user, permission, patient.home_location_id)
+    ]
 
 
 def _emergency(request: StaffRequest, patient: Patient) -> dict[str, Any] | None:
