@@ -35,6 +35,8 @@ class Question:
     field: forms.BoundField
     is_text: bool
     is_safety: bool
+    # When it is asked at all; "" for always.
+    when: str
 
 
 class EntryForm(words.Form):
@@ -94,9 +96,18 @@ class EntryForm(words.Form):
             Question(
                 item.number, item.text, self[f"item_{item.id}"], item.kind is Kind.TEXT,
                 self.definition.safety_item(item.id) is not None,
+                self._when(item),
             )
             for item in self.items
         ]  # fmt: skip
+
+    def _when(self, item: Item) -> str:
+        if item.asked_if is None:
+            return ""
+        numbers = ", ".join(self.definition.item(other).number for other in item.asked_if.any_of)
+        if item.asked_if.value == 1 and self.definition.item(item.asked_if.any_of[0]).kind is Kind.YES_NO:
+            return gettext("asked after a yes to %(numbers)s") % {"numbers": numbers}
+        return gettext("asked after %(value)d to %(numbers)s") % {"value": item.asked_if.value, "numbers": numbers}
 
     def clean_day(self) -> date:
         day: date = self.cleaned_data["day"]
@@ -252,7 +263,9 @@ def _total_label(total: definitions.EntryTotal) -> str:
 def _question(definition: Definition, item: Item, way: Way) -> forms.Field:
     label = gettext("Question %(number)s") % {"number": item.number}
     if item.kind is Kind.TEXT:
-        return LongText(label=label, required=False, max_length=scoring.LONGEST_TEXT, rows=2)
+        field = LongText(label=label, required=False, max_length=scoring.LONGEST_TEXT, rows=2)
+        field.widget.attrs["class"] = "form-control"
+        return field
     # Numbers alone where the words may not be shown. Yes and no belong to nobody.
     choices = [
         (str(o.value), f"{o.value} · {o.label}" if o.label and way is not Way.READ_OUT else o.label or str(o.value))
@@ -263,7 +276,10 @@ def _question(definition: Definition, item: Item, way: Way) -> forms.Field:
     blank = gettext("Not answered") if way is not Way.PAPER else gettext("Left blank on the sheet")
     # Not required by itself: whether it was asked depends on the others, and _check_items says so in one voice.
     return forms.ChoiceField(
-        label=label, required=False, choices=spoken([*choices, (BLANK, blank)]), widget=forms.RadioSelect
+        label=label,
+        required=False,
+        choices=spoken([*choices, (BLANK, blank)]),
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
     )
 
 

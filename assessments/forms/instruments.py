@@ -136,11 +136,18 @@ class RecordWordingForm(words.Form):
 
 def _long(label: Any, *, required: bool = True) -> forms.CharField:
     return forms.CharField(
-        label=label, max_length=LONGEST, required=required, widget=forms.Textarea(attrs={"rows": 2}), strip=True
+        label=label,
+        max_length=LONGEST,
+        required=required,
+        widget=forms.Textarea(attrs={"rows": 2, "class": "form-control"}),
+        strip=True,
     )
 
 
 def _short(label: Any) -> forms.CharField:
     return forms.CharField(
-        label=label, max_length=200, required=False, widget=forms.TextInput(attrs={"class": "field-medium"})
+        label=label,
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "form-control field-medium"}),
     )
