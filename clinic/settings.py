@@ -192,7 +192,7 @@ CACHES = {
         "OPTIONS": {"serializer": "clinic.jsoncache.Serializer"},
     }
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_ENGINE = "clinic.sessionstore"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 
 CELERY_BROKER_URL = REDIS_URL
