@@ -38,7 +38,7 @@ from clinic import clock, devservices
 from clinic.models import User
 from sessions.models import Appointment, ResourceHold
 
-from . import load, noise, packets, seeding
+from . import answers, load, noise, packets, seeding
 from .load import Figures
 from .seeding import Seeded
 
@@ -255,6 +255,23 @@ class Bench:
             ),
         }
 
+    def answering(self, item: str, given: answers.Answers, seconds: float) -> dict[str, Callable[[int], Figures]]:
+        """W5: a PHQ-9 handed in, or one answer kept; beside it one insert."""
+
+        def run(count: int) -> Figures:
+            def ask(number: int, turn: int) -> load.Request:
+                return given.hand_in(SECRET) if item == "submit" else given.keep(number, turn, SECRET)
+
+            right = answers.is_handed_in if item == "submit" else answers.is_kept
+            return load.run(self.app, ask, right, connections=count, seconds=seconds)
+
+        return {
+            "app": run,
+            "limit": lambda n: load.run(
+                self.limit, _plain("/insert"), lambda status, _body: status == 200, connections=n, seconds=seconds
+            ),
+        }
+
     def crowd(self, rounds: int) -> dict[str, Any]:
         """W3's other half: sixteen clients on one slot. Return who won, how long it took, and what was left behind."""
         begin = self.asked
@@ -380,6 +397,7 @@ def measure(
     seeded_at = time.monotonic()
     clients = sign_in(seeded)
     writers = packets.prepare(seeded, session_of) if "packet" in items else []
+    given = answers.prepare(seeded, session_of) if {"submit", "keep"} & set(items) else None
     make_limit_table()
     all_connections.close_all()
     environment = {"DATABASE_URL": app_url, "DATABASE_ROLE": ""}
@@ -415,6 +433,13 @@ def measure(
             for run in sides.values():
                 run(2)
             result["packet"] = summary(bench.turns(rounds, sides))
+        for item in ("submit", "keep"):
+            if item in items and given is not None:
+                sys.stderr.write(f"  {item} ")
+                sides = bench.answering(item, given, seconds)
+                for run in sides.values():
+                    run(2)
+                result[item] = summary(bench.turns(rounds, sides))
         result["memory_mb"] = round(noise.memory_of(app_pid))
     result["queries"] = queries(bench)
     return result
