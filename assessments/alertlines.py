@@ -115,7 +115,7 @@ def state(page: Page | None, alert: RiskAlert, tz: ZoneInfo) -> str:
         }  # fmt: skip
     if not page.is_called:
         return _("Calls begin %(moment)s") % {"moment": localtime.moment_text(page.next_at, tz)}
-    return _("Ringing: nobody has answered")
+    return _("Nobody has answered")
 
 
 def step_words(found: Next) -> str:

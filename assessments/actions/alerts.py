@@ -20,7 +20,7 @@ from assessments.instrument import Tier
 from assessments.models import AssessmentResponse, ContactAttempt, Disposition, RiskAlert
 from clinic import audit, businessdays, localtime, oncall, policy
 from clinic.access import Permission
-from clinic.actions import pages, signatures, worklist
+from clinic.actions import pages, people, signatures, worklist
 from clinic.errors import Refused
 from clinic.logs import trail
 from clinic.models import Location, Page, Role, Signature, User, WorkItem
@@ -267,13 +267,15 @@ def dispose(
 ) -> Disposition:
     """Return the disposition, which closes the alert with its page and its work; after that, an addition beside it.
 
-    Refuses anybody but a licensed clinician whose alert it is, a RED one with a part missing or unsigned, one without a
-    reason, and a first disposition that came second (``is_addition`` says that the writer has read the first).
+    Refuses anybody but a clinician whose alert it is and whose licence is on record and holds that day, a RED one with a
+    part missing or unsigned, one without a reason, and a first disposition that came second (``is_addition`` says that
+    the writer has read the first).
     """
     # Patient first: answers are handed in under the same lock.
     patient = Patient.objects.select_for_update(no_key=True, of=("self",)).get(pk=alert.patient_id)
     alert = RiskAlert.objects.select_for_update(no_key=True, of=("self",)).select_related("location").get(pk=alert.pk)
     _guard(by, alert, now)
+    people.may_practise(by, alert.location, localtime.day_of(now, alert.location.tz))
     parts = (decision.rationale, decision.means, decision.consulted, decision.plan)
     if not decision.rationale.strip() or (alert.is_red and not all(part.strip() for part in parts)):
         raise NotComplete(alert.is_red)

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from assessments.actions.alerts import Decision
@@ -12,6 +13,13 @@ from assessments.models import ContactAttempt, Disposition, SafetyPlan
 from clinic import localtime
 from clinic.forms import words
 from clinic.forms.hours import ClockInput, DayField
+
+
+def with_field(form: forms.Form, name: str, value: str) -> None:
+    """Give a refused form another value in a hidden field, so that sent again it means something else."""
+    data = form.data.copy() if isinstance(form.data, QueryDict) else dict(form.data)
+    data[name] = value
+    form.data = data
 
 
 class RecordContactForm(words.Form):

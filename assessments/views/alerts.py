@@ -15,7 +15,7 @@ from assessments import alertlines, morning
 from assessments.access import get_alert_or_404, get_patient_at_risk_or_404
 from assessments.actions import alerts as actions
 from assessments.alertsteps import Attempt, next_step
-from assessments.forms.alerts import DisposeAlertForm, RecordContactForm
+from assessments.forms.alerts import DisposeAlertForm, RecordContactForm, with_field
 from assessments.models import AssessmentResponse, ContactAttempt, Disposition, RiskAlert, SafetyPlan
 from clinic import audit, calltrail, localtime, oncall, policy
 from clinic.access import GET_POST, Permission, staff_view
@@ -197,8 +197,7 @@ def dispose_alert(request: StaffRequest, alert_id: UUID) -> HttpResponse:
             form.add_error(None, str(refusal))
             if isinstance(refusal, actions.AlreadyClosed):
                 # Whoever has read it may send theirs again, as an addition.
-                form.data = form.data.copy()
-                form.data["is_addition"] = "on"
+                with_field(form, "is_addition", "on")
         else:
             messages.success(request, _("Recorded for %(name)s.") % {"name": alert.patient.full_name})
             return go(request, "assessments:alert", alert_id=alert.pk)

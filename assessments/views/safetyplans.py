@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from assessments.access import get_patient_at_risk_or_404
 from assessments.actions import safetyplans as actions
-from assessments.forms.alerts import WriteSafetyPlanForm
+from assessments.forms.alerts import WriteSafetyPlanForm, with_field
 from assessments.models import SafetyPlan
 from clinic import localtime
 from clinic.access import GET_POST, Permission, holds, portal_view, staff_view
@@ -71,8 +71,7 @@ def write_safety_plan(request: StaffRequest, patient_id: UUID) -> HttpResponse:
             form.add_error(None, str(refusal))
             if isinstance(refusal, actions.WrittenMeanwhile):
                 # The newer one is on this page now, to be read and taken over.
-                form.data = form.data.copy()
-                form.data["seen_number"] = str(last.number if last else 0)
+                with_field(form, "seen_number", str(last.number if last else 0))
         else:
             messages.success(
                 request, _("Saved as version %(n)d. The patient reads it on the portal.") % {"n": plan.number}

@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from clinic import audit, ladder, oncall, policy
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
+from clinic.ladder import Reach
 from clinic.logs import trail
 from clinic.models import Channel, Location, OutboundMessage, Page, PageCall, Role, User, WorkItem
-from clinic.oncall import Reach
 
 log = structlog.get_logger(__name__)
 

@@ -123,6 +123,10 @@ def _cards(request: StaffRequest, location: Location) -> list[dict[str, Any]]:
             _("Without hours, and so never offered: %(names)s.") % {"names": ", ".join(without)} if without else "",
         ),
         _card(
+            _("On call"), "telephone-forward", "clinic:rota", _("First and second, day and night"),
+            _("Who is called when a patient may be in danger."), "",
+        ),
+        _card(
             _("Enrolled devices"), "tablet", "clinic:devices",
             ngettext("%(n)d screen", "%(n)d screens", screens) % {"n": screens},
             _("Room tablets, wall boards, kiosks."), "",

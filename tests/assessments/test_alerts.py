@@ -15,8 +15,8 @@ from assessments.instrument import Tier
 from assessments.models import ContactAttempt, Disposition, RiskAlert
 from assessments.safety import Signal
 from clinic import navigation
-from clinic.actions import pages, signatures, worklist
-from clinic.models import AuditEvent, Closure, Membership, OutboundMessage, Page, PageCall, Signature, WorkItem
+from clinic.actions import pages, people, signatures, worklist
+from clinic.models import AuditEvent, Closure, Licence, Membership, OutboundMessage, Page, PageCall, Signature, WorkItem
 from sessions.actions import attendance
 from tests import factories as make
 
@@ -328,6 +328,15 @@ def test_what_is_done_next(attempts, step):
     assert found.by == NOON + (30 if step is Step.CALL_PATIENT else 90) * MIN
 
 
+@pytest.fixture(autouse=True)
+def licences(request):
+    """Theo and Dana hold their licences for Denver's state."""
+    if "cast" in request.fixturenames:
+        cast = request.getfixturevalue("cast")
+        for who in (cast.theo, cast.dana):
+            make.make_licences(who)
+
+
 def proof(user):
     if not user.has_usable_password():
         make.make_secrets(user)
@@ -362,6 +371,9 @@ class TestDispositions:
         ):
             with pytest.raises(alerts.NotYourAlert):
                 close(cast, alert, by=who)
+        Licence.objects.filter(user=cast.theo, kind="professional").update(expires_on=NOON.date() - timedelta(days=1))
+        with pytest.raises(people.LicenceExpired):
+            close(cast, alert, by=cast.theo)
         Membership.objects.filter(user=cast.theo).update(ended_at=NOON)
         with pytest.raises(alerts.NotYourAlert):
             close(cast, alert, by=cast.theo)
