@@ -153,7 +153,11 @@ def _say_who_they_are(*, by: User, packet: Packet, patient: Patient, draft: dict
     blank = {name: value for name, value in differ.items() if getattr(patient, name) == _NOT_ASKED.get(name, "")}
     if blank:
         identity = replace(identities.identity_of(patient=patient), **blank)
-        identities.edit(by=by, patient=patient, version=patient.version, identity=identity, now=now)
+        try:
+            identities.edit(by=by, patient=patient, version=patient.version, identity=identity, now=now)
+        except Refused:
+            # The record itself wants mending, such as one without a phone and an e-mail: no reason to turn the patient away.
+            blank = {}
     if differ.keys() - blank.keys() or draft.get("identity_right") == "no" or draft.get("language_other"):
         worklist.open_item(
             by=by, kind=WorkItem.Kind.CALL_PATIENT, location=patient.home_location, owner_role=Role.FRONT_DESK,

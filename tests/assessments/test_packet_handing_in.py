@@ -97,6 +97,13 @@ def test_what_nobody_had_asked_is_filled_in_and_what_differs_goes_to_the_desk(ca
     assert handing_in.differences(quinn, {"pronouns": "they/them", "language": "es"}) == {"pronouns": "they/them"}
 
 
+def test_a_record_that_wants_mending_keeps_nobody_from_handing_in(cast: Cast, packet: Packet) -> None:
+    Patient.objects.filter(pk=cast.quinn.pk).update(email="", phone="", language="")
+    submit(cast, packet)
+    assert Patient.objects.get(pk=cast.quinn.pk).language == ""
+    assert WorkItem.objects.get(kind="call_patient").subject_id == packet.pk
+
+
 def test_who_is_written_about_as_they_are_troubles_nobody(cast: Cast, packet: Packet) -> None:
     submit(cast, packet)
     assert not WorkItem.objects.filter(kind="call_patient").exists()
