@@ -24,6 +24,7 @@ from clinic.errors import Refused
 from clinic.logs import trail
 from clinic.models import EnrolledDevice, Membership, Role, User, WorkItem
 from patients.actions import crisis
+from patients.crisis import may_mean_danger
 from patients.models import Patient
 
 log = structlog.get_logger(__name__)
@@ -162,6 +163,16 @@ def hand_in(
             lambda: alerts.raise_from(by=by, patient=patient, response=response, signals=signals, now=now),
             otherwise=lambda: _call_people(by, patient, now),
         )
+    said = "\n".join([words, *(value for value in response.answers.values() if isinstance(value, str))])
+    if may_mean_danger(said):
+        # Beside any alarm of the form itself: what somebody wrote is read by a person, now (domain.md 6.5).
+        _whatever_happens(
+            lambda: crisis.ask_to_read(
+                by=by, location=patient.home_location, subject_type="patient", subject_id=patient.pk, patient=patient,
+                now=now,
+            ),
+            otherwise=lambda: _tell_managers(by, patient, now),
+        )  # fmt: skip
     if wants_call(definition, response.answers):
         _whatever_happens(lambda: _ask_for_a_call(by, patient, now), otherwise=lambda: _call_people(by, patient, now))
     _whatever_happens(

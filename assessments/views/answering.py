@@ -16,7 +16,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from assessments import definitions, safety, wordings
-from assessments.actions import alerts, requests, responses
+from assessments.actions import calling_help, requests, responses
 from assessments.actions.requests import NotForPatients
 from assessments.answersheet import Sheet, field_name
 from assessments.instrument import Item, Kind
@@ -254,9 +254,7 @@ def _danger_said(request: OurRequest, way: Way, asked: AssessmentRequest) -> Htt
         return go_to(request, way.to(show="check"))
     told = _told(
         request, asked,
-        lambda: alerts.raise_for_words(
-            by=_who(way, asked, request), patient=asked.patient, response=None, now=request.now
-        ),
+        lambda: calling_help.call_for_help(by=_who(way, asked, request), patient=asked.patient, now=request.now),
     )  # fmt: skip
     context = {"alarmed": True, "told": told, "handed_in": False, "onward": way.to(show="check")}
     return _answer(request, "assessments/questionnaire_done.html", way, asked, None, context)

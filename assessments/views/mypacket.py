@@ -158,7 +158,7 @@ def _danger(request: PortalRequest, packet: Packet) -> HttpResponse:
     """Answer "I am in danger now" with the numbers, whatever comes of calling people and of keeping what was typed."""
     told = True
     try:
-        calling_help.call_for_help(by=request.user, packet=packet, now=request.now)
+        calling_help.call_for_help(by=request.user, patient=packet.patient, now=request.now)
     except Exception as error:  # whatever it is, somebody in danger is waiting for this page
         log.error("words_failed", reason=trail(error))
         told = _call_anybody(packet, request.now)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from assessments import definitions
-from assessments.actions import alerts, requests, responses
+from assessments.actions import calling_help, requests, responses
 from assessments.answersheet import Sheet
 from assessments.models import AssessmentRequest, AssessmentResponse, RiskAlert
 from clinic.models import WorkItem
@@ -240,7 +240,9 @@ class TestAlarm:
         said = pat.post(url(asq), {"danger": "yes"}).content.decode()
         assert said.split("<main")[1].index("Call 988") < said.split("<main")[1].index("will call you")
         assert RiskAlert.objects.get().tier == "red"
-        monkeypatch.setattr(alerts, "raise_for_words", None)
+        pat.post(url(asq), {"danger": "yes"})
+        assert RiskAlert.objects.count() == 1, "pressed twice, called once"
+        monkeypatch.setattr(calling_help, "call_for_help", None)
         other_way = pat.post(url(asq), {"danger": "yes"}).content.decode()
         assert "will call you as soon as they can" in other_way
         assert WorkItem.objects.filter(kind="crisis_words").count() == 4, "the desk and the care team look now"

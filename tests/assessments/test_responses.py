@@ -73,6 +73,14 @@ class TestHandIn:
         with pytest.raises(actions.TwiceAtOnce):
             hand_in(cast, now, patient=cast.quinn, by=cast.quinn_user, submission_key=key)
 
+    def test_words_of_danger_are_read_by_a_person(self, cast: Cast, now: datetime) -> None:
+        no = {"q1": 0, "q2": 0, "q3": 0}
+        hand_in(cast, now, {**no, "q4": 1, "q4_how": "pills, at school"}, code="asq")
+        assert not WorkItem.objects.filter(kind="crisis_words").exists()
+        hand_in(cast, now, {**no, "q4": 1, "q4_how": "I will end my life tonight"}, code="asq")
+        assert WorkItem.objects.filter(kind="crisis_words").count() == 4, "the desk, and the care team in person"
+        assert OutboundMessage.objects.filter(kind="read_now").count() == 3
+
     def test_a_call_that_is_wanted_is_made(self, cast: Cast, now: datetime) -> None:
         hand_in(cast, now, {"feeling": 0, "call": 1}, code="after-dose")
         item = WorkItem.objects.get(kind="call_patient")
@@ -193,9 +201,9 @@ class TestWhateverBreaks:
         assert WorkItem.objects.filter(kind="scoring_failed").exists()
         assert "cannot go on" not in capsys.readouterr().out
 
-    @pytest.mark.parametrize("error", [RuntimeError, flags.LimitNotSet])
+    @pytest.mark.parametrize("error", [RuntimeError, Refused("No limit.")])
     def test_screening_fails(
-        self, cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+        self, cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch, error: type[Exception] | Exception
     ) -> None:
         def fail(**_given: Any) -> None:
             with connection.cursor() as cursor:
