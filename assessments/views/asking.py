@@ -12,7 +12,7 @@ from assessments import askingtimes, definitions, wordings
 from assessments.access import get_asking_rule_or_404
 from assessments.actions import asking
 from assessments.forms.asking import AddAskingRuleForm
-from assessments.models import AskingRule
+from assessments.models import AskingRule, CareEventKind
 from clinic import localtime
 from clinic.access import GET_POST, POST, Permission, holds, staff_view
 from clinic.errors import Refused
@@ -65,12 +65,13 @@ def _page(request: StaffRequest) -> dict[str, Any]:
     }
     rules = AskingRule.objects.select_related("started_by", "ended_by").order_by("event", "offset_hours", "code")
     rows = [(rule, _rule(request, rule, sendable)) for rule in rules]
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for rule, row in rows:
-        if rule.ended_at is None:
-            groups.setdefault(str(rule.get_event_display()), []).append(row)
+    # In the order in which they come in a course of care.
+    groups = [
+        (str(kind.label), [row for rule, row in rows if rule.ended_at is None and rule.event == kind])
+        for kind in CareEventKind
+    ]
     return {
-        "groups": groups.items(),
+        "groups": [(event, lines) for event, lines in groups if lines],
         "ended": [row for rule, row in rows if rule.ended_at is not None],
         "may_open_office": holds(request.user, Permission.PLACES_MANAGE),
     }

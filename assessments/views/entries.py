@@ -114,7 +114,7 @@ def _choose(request: StaffRequest, patient: Patient, held: Any, today: Any) -> H
     ]
     context = {"patient": patient, "rows": rows}
     status = UNPROCESSABLE if request.method == "POST" else 200
-    return answer(request, "assessments/choose_questionnaire.html", context, status=status)
+    return answer(request, "assessments/_choose_questionnaire.html", context, status=status)
 
 
 @staff_view(Permission.QUESTIONNAIRE_ENTER, methods=GET_POST)
