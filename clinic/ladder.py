@@ -66,7 +66,9 @@ def next_call(ladder: tuple[People, ...], rung: int, times_round: int) -> tuple[
 def wait(urgency: str, ladder: tuple[People, ...], rung: int, times_round: int, risk: Mapping[str, int]) -> timedelta:
     """Return how long the people of a call have to answer. ``risk`` are the policy's limits of that name, in minutes."""
     is_climbing = times_round == 0 and rung + 1 < len(ladder)
-    return timedelta(minutes=risk["red_ack_min"] if urgency == RED and is_climbing else risk["page_again_min"])
+    minutes = risk["red_ack_min"] if urgency == RED and is_climbing else risk["page_again_min"]
+    # A limit of nothing would call for ever within one moment.
+    return timedelta(minutes=max(1, minutes))
 
 
 def _together(*groups: People) -> People:

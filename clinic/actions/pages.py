@@ -195,7 +195,7 @@ def letter_not_sent(*, by: User, message: OutboundMessage, reason: str, now: dat
     case, unless it is only that texts are not set up here. Once the ladder was climbed it goes on at its own pace: a post
     that is down is not helped by calling faster.
     """
-    if reason in {ANSWERED, NOT_HERE}:
+    if reason == ANSWERED:
         return
     call = PageCall.objects.filter(pk=message.subject_id).first()
     page = Page.objects.select_for_update(no_key=True).filter(pk=call.page_id).first() if call else None

@@ -15,6 +15,7 @@ from assessments.instrument import Tier
 from assessments.models import ContactAttempt, Disposition, RiskAlert
 from assessments.safety import Signal
 from clinic import navigation
+from clinic.access import Permission, memberships_of
 from clinic.actions import pages, people, signatures, worklist
 from clinic.models import AuditEvent, Closure, Licence, Membership, OutboundMessage, Page, PageCall, Signature, WorkItem
 from sessions.actions import attendance
@@ -93,7 +94,7 @@ class TestRaising:
         alert = raise_one(cast, ORANGE, patient=cast.quinn)
         item = WorkItem.objects.get(kind="risk_alert")
         assert (item.owner, item.owner_role) == (None, "prescriber")
-        assert RiskAlert.objects.visible_to(cast.dana, "alert:read", NOON).get() == alert
+        assert RiskAlert.objects.visible_to(cast.dana, Permission.ALERT_READ, NOON).get() == alert
 
     def test_a_trainee_leads_and_somebody_licensed_is_asked(self, cast):
         make.make_care_team_member(cast.quinn, cast.tara, is_lead=True)
@@ -148,7 +149,7 @@ class TestRaising:
 
 
 class TestTheDoor:
-    def who(self, cast, alert, permission="alert:read"):
+    def who(self, cast, alert, permission=Permission.ALERT_READ):
         return {
             name
             for name, user in cast.staff().items()
@@ -204,7 +205,7 @@ class TestTheDoor:
         assert signed_in(cast.frida).post(reverse("clinic:close_work_item", args=[item.pk])).status_code == 404
         # Not even its owner takes it off the list by hand.
         with pytest.raises(worklist.AnswerItInstead):
-            worklist.close_item(by=cast.theo, item=item, outcome="done", note="x", now=NOON)
+            worklist.close_item(by=cast.theo, item=item, outcome=WorkItem.Outcome.DONE, note="x", now=NOON)
 
 
 class TestTheBanner:
@@ -218,7 +219,7 @@ class TestTheBanner:
     def test_it_costs_no_query_of_its_own(self, cast, django_assert_num_queries):
         raise_one(cast, ORANGE)
         theo = cast.theo
-        navigation.memberships_of(theo)
+        memberships_of(theo)
         with django_assert_num_queries(1):
             assert navigation._bell(theo) == (1, 1)
         navigation.remember_bell_count(theo, 7, 0)
@@ -464,7 +465,12 @@ class TestAnsweredAndNobodyReached:
         assert pages.call_due(by=cast.sam, now=NOON + 31 * MIN) == 1
         # Whoever is trying is not rung up meanwhile; ten minutes later they are.
         alerts.record_contact(
-            by=cast.nina, alert=alert, whom="patient", result="no_answer", at=NOON + 41 * MIN, now=NOON + 41 * MIN
+            by=cast.nina,
+            alert=alert,
+            whom=ContactAttempt.Whom.PATIENT,
+            result=ContactAttempt.Result.NO_ANSWER,
+            at=NOON + 41 * MIN,
+            now=NOON + 41 * MIN,
         )
         assert alerts.ring_again(by=cast.sam, now=NOON + 50 * MIN) == 0
         assert alerts.ring_again(by=cast.sam, now=NOON + 52 * MIN) == 1

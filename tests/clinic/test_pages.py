@@ -12,6 +12,7 @@ from django.urls import reverse
 from clinic import channels, ladder, tasks
 from clinic.actions import outbox, pages
 from clinic.ladder import Reach
+from clinic.letters import Rendered
 from clinic.models import AuditEvent, Membership, OutboundMessage, Page, PageCall, User, WorkItem
 from tests import factories as make
 
@@ -93,6 +94,16 @@ def deliver(cast, now, send=lambda letter: "id"):
         pass
 
 
+def keeping(sent):
+    """Return a way of sending that keeps the letters."""
+
+    def send(letter):
+        sent.append(letter)
+        return "id"
+
+    return send
+
+
 def test_red_climbs_on_time_and_never_closes(cast, duty):
     """Scenario 7: nobody acknowledges; 10 minutes, 20 minutes, and on and on."""
     page = open_one(cast)
@@ -117,8 +128,8 @@ def test_a_call_is_in_the_application_by_mail_and_by_text(cast, duty):
     ]  # fmt: skip
     item = WorkItem.objects.get(kind="page")
     assert (item.owner, item.subject_id, item.due_at) == (cast.nina, page.pk, NIGHT)
-    sent = []
-    deliver(cast, NIGHT, lambda letter: sent.append(letter) or "id")
+    sent: list[Rendered] = []
+    deliver(cast, NIGHT, keeping(sent))
     for letter in sent:
         text = letter.text + letter.html + letter.sms
         assert cast.pat.family_name not in text
@@ -214,7 +225,7 @@ def test_whoever_may_not_act_fills_no_gap(cast, duty):
 def test_a_place_without_anybody_is_told_to_the_managers(cast):
     empty = make.make_location("Boulder")
     page = pages.open_page(
-        by=cast.sam, location=empty, urgency="red", subject_type="riskalert", subject_id=uuid4(), patient_id=None, now=NIGHT
+        by=cast.sam, location=empty, urgency=Page.Urgency.RED, subject_type="riskalert", subject_id=uuid4(), patient_id=None, now=NIGHT
     )  # fmt: skip
     assert call(cast, NIGHT) == 1
     assert WorkItem.objects.get(kind="page_failed").subject_id == page.pk
@@ -313,9 +324,9 @@ class TestLettersThatFail:
         deliver(cast, NIGHT, away)
         assert OutboundMessage.objects.filter(status="queued").count() == 2
         call(cast, NIGHT + 10 * MIN)
-        sent = []
-        deliver(cast, NIGHT + 12 * MIN, lambda letter: sent.append(letter.address) or "id")
-        assert set(sent) == {cast.nina.email, "+13035550155", cast.theo.email}
+        sent: list[Rendered] = []
+        deliver(cast, NIGHT + 12 * MIN, keeping(sent))
+        assert {letter.address for letter in sent} == {cast.nina.email, "+13035550155", cast.theo.email}
 
     def test_a_letter_nobody_needs_any_more_stays_here(self, cast, duty):
         page = open_one(cast)
@@ -465,7 +476,7 @@ def test_healthz_says_when_nobody_answers(client, cast, duty, now):
 def test_a_page_of_elsewhere_calls_nobody_here(cast, duty):
     make.make_duty(cast.phoenix, cast.iris, "first", NIGHT - timedelta(hours=1))
     page = pages.open_page(
-        by=cast.sam, location=cast.phoenix, urgency="red", subject_type="riskalert",
+        by=cast.sam, location=cast.phoenix, urgency=Page.Urgency.RED, subject_type="riskalert",
         subject_id=uuid4(), patient_id=cast.sol.pk, now=NIGHT,
     )  # fmt: skip
     call(cast, NIGHT)

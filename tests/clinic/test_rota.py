@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from clinic import rotaweek, tasks
 from clinic.actions import rota
-from clinic.models import AuditEvent, Membership, OnCall, TimeOff, WorkItem
+from clinic.errors import Refused
+from clinic.models import AuditEvent, Membership, OnCall, TimeOff, WorkItem, new_id
 from clinic.rotaweek import Duty
 from tests import factories as make
 
@@ -27,7 +28,7 @@ def enter(cast, user=None, tier=FIRST, first=TODAY, last=TODAY, now=NOON, locati
 
 
 def duty(start, end, who=None):
-    return Duty(make.new_id(), who or make.new_id(), NOON + start * HOUR, NOON + end * HOUR)
+    return Duty(new_id(), who or new_id(), NOON + start * HOUR, NOON + end * HOUR)
 
 
 def test_stretches_have_no_holes():
@@ -65,7 +66,7 @@ class TestEntering:
             ("end must be after", {"first": date(2027, 1, 20), "last": date(2027, 1, 19)}),
             ("end must be after", {"first": date(2027, 1, 20), "last": date(2027, 1, 20), "starts": time(9), "ends": time(9)}),
         ):  # fmt: skip
-            with pytest.raises(rota.Refused, match=words):
+            with pytest.raises(Refused, match=words):
                 enter(cast, **given)
         TimeOff.objects.create(
             user=cast.nils,
@@ -86,7 +87,7 @@ class TestEntering:
         def work(user):
             try:
                 results.append(type(enter(cast, user)).__name__)
-            except rota.Refused as refusal:
+            except Refused as refusal:
                 results.append(type(refusal).__name__)
             finally:
                 connection.close()

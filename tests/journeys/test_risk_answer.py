@@ -55,6 +55,13 @@ class Night:
             ground.deliver_messages()
 
 
+def found(pattern, text):
+    """Return what the pattern's first group is in the text."""
+    match = re.search(pattern, text)
+    assert match
+    return match.group(1)
+
+
 def hand_in(signed_in, cast, asked, last):
     """Answer every question with 1 and the ninth with ``last`` (None: leave it out), look through it, and hand it in."""
     with time_machine.travel(NIGHT, tick=False):
@@ -64,9 +71,9 @@ def hand_in(signed_in, cast, asked, last):
         given = {f"answer-q{n}": "1" for n in range(1, 9)} | ({} if last is None else {"answer-q9": str(last)})
         client.post(url + "?show=all", given | {"next": "check"})
         check = client.get(url + "?show=check").content.decode()
-        revision = re.search(r'name="revision" value="(\d+)"', check)
+        revision = found(r'name="revision" value="(\d+)"', check)
         client.raise_request_exception = False
-        answer = client.post(url, {"hand_in": "on", "revision": revision.group(1)}, follow=True)
+        answer = client.post(url, {"hand_in": "on", "revision": revision}, follow=True)
         return before, answer.content.decode()
 
 
@@ -96,7 +103,7 @@ def test_item_9_is_2_at_ten_past_two(cast, signed_in, asked, post):
         assert told not in text + mail["Subject"]
     with time_machine.travel(NIGHT + 4 * MIN, tick=False):
         nina = signed_in(cast.nina)
-        path = re.search(r"http://localhost:8000(/pages/[0-9a-f-]+/)", text).group(1)
+        path = found(r"http://localhost:8000(/pages/[0-9a-f-]+/)", text)
         assert "alarm-banner" in nina.get(path).content.decode()
         shown = nina.post(path + "acknowledge/", follow=True).content.decode()
         assert "Pat Moreau" in shown
