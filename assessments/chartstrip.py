@@ -9,7 +9,8 @@ from datetime import datetime
 
 from django.utils.translation import gettext, ngettext
 
-from assessments.models import Allergy, Clearance, HealthStatement, RiskAlert, ScreeningFlag
+from assessments.facts import StatementKind
+from assessments.models import Allergy, Clearance, HealthFact, HealthStatement, RiskAlert, ScreeningFlag
 from assessments.reviewpage import clearance_line
 from clinic.access import Permission, holds
 from clinic.models import User
@@ -102,5 +103,9 @@ def _allergies(patient: Patient) -> list[Fact]:
     ]
     if names:
         return [Fact(gettext("Allergic to %(what)s") % {"what": ", ".join(names)}, "exclamation-triangle", "red")]
-    asked = HealthStatement.objects.standing().filter(patient=patient, kind="allergies_complete", value=True).exists()
+    asked = any(_says_complete(row) for row in HealthStatement.objects.standing().filter(patient=patient))
     return [Fact(gettext("No known allergies") if asked else gettext("Allergies: not asked"), "capsule", "neutral")]
+
+
+def _says_complete(row: HealthFact) -> bool:
+    return isinstance(row, HealthStatement) and row.kind == StatementKind.ALLERGIES_COMPLETE and row.value is True

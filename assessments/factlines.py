@@ -4,7 +4,6 @@ Nothing is judged here. A medicine's line says how it was read, and that an unre
 """
 
 from dataclasses import dataclass
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, Value
@@ -75,7 +74,9 @@ def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
     """Return the standing facts as lines, newest first; ``known`` are those of ``factsheet.facts_of``."""
     gone = {fact.corrects for fact in known}
     said = _said(patient)
-    trials = {str(pk): rest for pk, *rest in _trial_rows(patient)}
+    trials = {
+        str(row.pk): row for row in TreatmentTrial.objects.for_patient(patient) if isinstance(row, TreatmentTrial)
+    }
     found: dict[str, list[Line]] = {
         name: [] for name in ("condition", "allergy", "medication", "trial", "family", "indicated")
     }
@@ -97,7 +98,7 @@ def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
             case facts.Medication():
                 found["medication"].append(_medicine(fact, by))
             case facts.TreatmentTrial():
-                found["trial"].append(_trial(fact, trials.get(fact.id.partition(":")[2], ["", "", None, ""]), by))
+                found["trial"].append(_trial(fact, trials.get(fact.id.partition(":")[2]), by))
             case facts.FamilyHistory():
                 found["family"].append(_family(fact, by))
             case facts.Indicated():
@@ -127,11 +128,6 @@ def _said(patient: Patient) -> dict[str, tuple[str, str, str]]:
     ]
     rows = parts[0].union(*parts[1:], all=True)
     return {f"{table}:{pk}": (source, by, note) for table, pk, source, by, note in rows}
-
-
-def _trial_rows(patient: Patient) -> Any:
-    rows = TreatmentTrial._default_manager.filter(patient=patient)
-    return rows.values_list("pk", "treatment", "max_dose", "weeks", "outcome")
 
 
 def _by(fact: facts.Fact, said: dict[str, tuple[str, str, str]], tz: ZoneInfo) -> str:
@@ -184,17 +180,21 @@ def _medicine(fact: facts.Medication, by: str) -> Line:
     return Line(anchor(fact.id), fact.text, state, tuple(notes), by, "amber" if reading.needs_a_person else "")
 
 
-def _trial(fact: facts.TreatmentTrial, row: list[Any], by: str) -> Line:
-    treatment, dose, weeks, outcome = row
+def _trial(fact: facts.TreatmentTrial, row: TreatmentTrial | None, by: str) -> Line:
     said = {True: gettext("yes"), False: gettext("no"), None: gettext("not assessed")}
-    how_long = [dose, gettext("%(weeks)s weeks") % {"weeks": weeks} if weeks is not None else "", outcome]
     notes = (
         gettext("adequate: %(answer)s") % {"answer": said[fact.adequate]},
         gettext("failed: %(answer)s") % {"answer": said[fact.failed]},
         gettext("this episode: %(answer)s") % {"answer": said[fact.current_episode]},
     )
-    title = " · ".join([treatment, *(part for part in how_long if part)])
-    return Line(anchor(fact.id), title, gettext("counts as a trial") if fact.counts else "", notes, by)
+    return Line(anchor(fact.id), _what_was_tried(row), gettext("counts as a trial") if fact.counts else "", notes, by)
+
+
+def _what_was_tried(row: TreatmentTrial | None) -> str:
+    if row is None:
+        return "—"
+    weeks = gettext("%(weeks)s weeks") % {"weeks": row.weeks} if row.weeks is not None else ""
+    return " · ".join(part for part in (row.treatment, row.max_dose, weeks, row.outcome) if part)
 
 
 def _family(fact: facts.FamilyHistory, by: str) -> Line:

@@ -34,18 +34,22 @@ def _alerts(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID
 def _clearances(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
     """Return whom reviews are about. Their page is the care team's; a prescriber who is not on it is led to the team first."""
     here = Patient.objects.visible_to(user, Permission.CLEARANCE_STATUS, now)
-    mine = Patient.objects.visible_to(user, Permission.CLEARANCE_READ, now).filter(pk=OuterRef("patient"))
-    found = Clearance.objects.filter(pk__in=ids, patient__in=here).annotate(is_open_to_me=Exists(mine))
+    found = list(Clearance.objects.filter(pk__in=ids, patient__in=here).select_related("patient"))
+    mine = Patient.objects.visible_to(user, Permission.CLEARANCE_READ, now).filter(
+        pk__in=[one.patient_id for one in found]
+    )
+    open_to_me = set(mine.values_list("pk", flat=True))
     return {
         one.pk: Label(
             name=one.patient.full_name,
             code=one.patient.mrn,
             url=reverse(
-                "assessments:review_clearance" if one.is_open_to_me else "patients:care_team", args=[one.patient_id]
+                "assessments:review_clearance" if one.patient_id in open_to_me else "patients:care_team",
+                args=[one.patient_id],
             ),
             patient_id=one.patient_id,
         )
-        for one in found.select_related("patient")
+        for one in found
     }
 
 

@@ -52,7 +52,7 @@ def question(cast: Cast) -> Clearance:
     return Clearance.objects.get(patient=cast.pat, route="")
 
 
-def send(client: Client, cast: Cast, clearance: Clearance | None = None, **data: Any) -> Any:
+def send(client: Client, cast: Cast, clearance: Any = None, **data: Any) -> Any:
     about = clearance or Clearance.objects.filter(patient=cast.pat).order_by("-opened_at").first()
     named = {"clearance": str(about.pk), "seen_version": about.version} if about else {}
     return client.post(url(cast, "decide_clearance"), {**named, **PROOF, **data})
@@ -94,6 +94,7 @@ def test_a_prescriber_of_the_team_clears_and_the_signed_words_can_be_checked(
     assert (clearance.decided_by, clearance.expires_on) == (ready.dana, now.date() + timedelta(days=90))
     move = ClearanceMove.objects.get(clearance=clearance, to_status="cleared")
     assert move.signature == clearance.signature
+    assert move.signature is not None
     assert signatures.matches(move.signature, move.content)
     assert move.signature.purpose == Signature.Purpose.CLEARANCE
     for words in (
@@ -215,6 +216,7 @@ def test_flags_and_the_clearance_are_decided_together_under_one_signature(
     assert Signature.objects.count() == 1
     content = ClearanceMove.objects.get(to_status="cleared").content
     assert row.content == content
+    assert clearance.signature is not None
     assert signatures.matches(clearance.signature, content)
     for words in ("MED-BENZO", "Takes 1 mg at night.", "Asked when last taken"):
         assert words in content
@@ -228,7 +230,9 @@ def test_flags_alone_are_decided_where_nothing_is_asked(ready: Cast, signed_in: 
     assert response.status_code == 302
     row.refresh_from_db()
     assert row.status == "overridden"
+    assert row.signature is not None
     assert row.signature.purpose == Signature.Purpose.OVERRIDE
+    assert row.signature is not None
     assert signatures.matches(row.signature, row.content)
     assert Clearance.objects.get(patient=ready.pat).status == Status.CLEARED
 

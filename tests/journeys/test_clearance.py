@@ -53,6 +53,7 @@ def test_clearance_with_an_override_and_a_block_after_it(cast: Cast, signed_in: 
     assert answer.status_code == 302, answer.content.decode()
     clearance = Clearance.objects.get(patient=cast.pat)
     move = ClearanceMove.objects.get(clearance=clearance, to_status="cleared_with_conditions")
+    assert move.signature is not None
     assert signatures.matches(move.signature, move.content)
     assert not WorkItem.objects.open().filter(kind="clearance_review").exists()
 
