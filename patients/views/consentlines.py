@@ -54,6 +54,8 @@ CALLED = gettext_lazy("One of our clinicians calls you, at the latest on the nex
 def standing_line(row: Standing, patient: Patient) -> dict[str, Any]:
     """Return one consent as a row: its state in a word, and since or until when."""
     look, word = LOOKS[row.state]
+    if row.state == State.TO_SIGN and not row.is_asked:
+        look, word = "not_assessed", gettext_lazy("Not signed")
     tz = patient.home_location.tz
     return {
         "name": row.name, "look": look, "word": word, "when": _when(row, tz), "is_asked": row.is_asked, "text": row.text,

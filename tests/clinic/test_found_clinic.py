@@ -13,6 +13,8 @@ from assessments.models import AskingRule
 from clinic import keyring, policy
 from clinic.access import Permission, holds
 from clinic.models import Location, Membership, OutboundMessage, User
+from patients import consenttexts
+from patients.models import ConsentText
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +43,11 @@ def test_it_opens_with_two_people_and_limits(now: object) -> None:
     assert policy.in_force(make.NOON).version.approved_by == dana
     assert "Ada Abara gets a letter to ada@juniper.example" in said
     assert "/account/login/" in said
+
+
+def test_what_patients_sign_waits_for_its_director(now: object) -> None:
+    assert f"{len(consenttexts.bundled())} consents wait to be read" in found()
+    assert ConsentText.objects.filter(published_at=None).count() == len(consenttexts.bundled())
 
 
 def test_it_knows_what_to_ask_when(now: object) -> None:

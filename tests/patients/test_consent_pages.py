@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -55,8 +54,8 @@ def path(name: str, *args: object) -> str:
     return reverse(f"patients:{name}", args=args)
 
 
-def page(response: HttpResponse) -> str:
-    return response.content.decode()
+def page(response: Any) -> str:
+    return str(response.content.decode())
 
 
 class TestMyConsents:
@@ -185,7 +184,7 @@ class TestSignConsent:
             cast.dana, cast.denver, version=2, published=False, why=EVIL, sections=(Section("H", (f"Q{EVIL} more",)),)
         )
         actions.withdraw(by=cast.pat_user, consent=consent, how=ConsentWithdrawal.How.PORTAL, words=EVIL, now=NOW)
-        looks = {
+        looks: dict[str, list[tuple[Any, ...]]] = {
             "pat_user": [("my_consents",), ("sign_consent", evil.pk), ("consent_copy", consent.pk)],
             "nina": [("chart_consents", cast.pat.pk), ("signed_consent", consent.pk), ("take_consent", cast.pat.pk, evil.pk)],
             "dana": [

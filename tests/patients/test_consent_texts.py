@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -59,8 +58,8 @@ def path(name: str, *args: object) -> str:
     return reverse(f"patients:{name}", args=args)
 
 
-def page(response: HttpResponse) -> str:
-    return response.content.decode()
+def page(response: Any) -> str:
+    return str(response.content.decode())
 
 
 def publish(cast: Cast, text: ConsentText, **values: Any) -> ConsentText:

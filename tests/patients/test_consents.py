@@ -3,7 +3,7 @@
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -408,7 +408,7 @@ class TestStays:
 
 
 @pytest.fixture
-def together(transactional_db: None) -> Iterator[Callable[..., list[str]]]:
+def together(transactional_db: None) -> Callable[..., list[str]]:
     """Return a function that runs acts at one moment in threads of their own and gives what each came to."""
 
     def run(*acts: Callable[[], object]) -> list[str]:

@@ -23,6 +23,7 @@ from clinic.actions.founding import Founder, Site
 from clinic.errors import Refused
 from clinic.forms.places import LocationForm
 from clinic.models import Role, User
+from patients.actions import consenttexts
 
 # The options, the fields of FoundClinicForm, and what help says about each.
 OPTIONS = {
@@ -84,10 +85,15 @@ class Command(BaseCommand):
             asking.seed_first_rules(by=system.sam(now=clock.now()), now=clock.now())
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
+        drafts = consenttexts.draft_first_texts(by=system.sam(now=clock.now()), now=clock.now())
         self.stdout.write(
             self.style.SUCCESS(
                 _("%(name)s is open, Monday to Friday, 8:00 to 18:00. The limits are in force.") % {"name": place.name}
             )
+        )
+        self.stdout.write(
+            _("%(number)d consents wait to be read and published by the medical director, under “What patients sign”.")
+            % {"number": len(drafts)}
         )
         for user in User.objects.staff().order_by("name"):
             _send_way_in(user)
