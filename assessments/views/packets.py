@@ -16,6 +16,7 @@ from assessments.access import get_packet_or_404
 from assessments.actions import handing_in, packets
 from assessments.forms.packets import InvitePacketForm
 from assessments.models import AssessmentRequest, Clearance, Packet, PacketSection, RiskAlert
+from assessments.models.clearances import DESK_WORDS
 from assessments.packetparts import SECTIONS
 from clinic import localtime
 from clinic.access import GET, GET_POST, POST, Permission, holds, staff_view
@@ -72,8 +73,24 @@ def _intake(request: StaffRequest, patient: Patient, refusal: str = "") -> dict[
         context["differs"] = _differs(packet, patient)
     if may(Permission.HEALTH_READ) and Patient.objects.visible_to(request.user, Permission.HEALTH_READ, now).filter(pk=patient.pk).exists():  # fmt: skip
         context["may_read_packet"] = packet is not None
-    clearance = Clearance.objects.filter(patient=patient).order_by("-opened_at", "-id").first()
-    return context | {"clearance": clearance}
+    return context | {"clearances": _clearance_words(patient, now)}
+
+
+def _clearance_words(patient: Patient, now: datetime) -> list[dict[str, str]]:
+    """Return the colours of what stands for a patient, each once: what is suspended, in force or not decided; else how the last ended."""
+    rows = list(Clearance.objects.filter(patient=patient).order_by("-opened_at", "-id"))
+    today = localtime.day_of(now, patient.home_location.tz)
+    ran_out = [
+        row for row in rows if row.status in Clearance.CLEARED and row.expires_on is not None and row.expires_on < today
+    ]
+    standing = [
+        row for row in rows
+        if row not in ran_out and row.status in {*Clearance.CLEARED, *Clearance.UNDECIDED, Clearance.Status.SUSPENDED}
+    ]  # fmt: skip
+    if not standing and ran_out and rows[0] in ran_out:
+        return [{"tone": "neutral", "word": str(DESK_WORDS["neutral"])}]
+    found = [{"tone": row.colour, "word": row.desk_words} for row in standing or rows[:1]]
+    return [one for number, one in enumerate(found) if one not in found[:number]]
 
 
 def _packet_words(packet: Packet | None, patient: Patient, now: datetime) -> dict[str, Any]:

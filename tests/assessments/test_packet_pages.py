@@ -4,9 +4,11 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 
@@ -307,6 +309,22 @@ class TestDesk:
         words = self.panel(signed_in(getattr(cast, who)), cast)
         assert not [one for one in sees if one not in words]
         assert not [one for one in never if one in words]
+
+    def test_a_clearance_of_one_route_hides_no_other_and_one_that_ran_out_is_none(
+        self, cast: Cast, signed_in: SignedIn, now: object
+    ) -> None:
+        frida = signed_in(cast.frida)
+        assert "no review yet" in self.panel(frida, cast)
+        cleared = make.make_clearance(cast.quinn, "cleared", by=cast.dana, expires_on=NOON.date())
+        assert self.panel(frida, cast).count("tone-green") == 1
+        make.make_clearance(cast.quinn, "suspended", by=cast.dana, route="im")
+        assert "tone-red" in self.panel(frida, cast)
+        assert "tone-green" in self.panel(frida, cast)
+        Clearance.objects.exclude(pk=cleared.pk).update(status="expired")
+        with time_machine.travel(NOON + timedelta(days=1), tick=False):
+            words = self.panel(signed_in(cast.frida), cast)
+        assert "tone-green" not in words
+        assert "no clearance now" in words
 
     def test_strangers_of_another_place_find_nothing(
         self, cast: Cast, signed_in: SignedIn, handed_in: Packet, now: object
