@@ -1,6 +1,6 @@
 """Until when a decision holds: pure arithmetic of dates for domain.md 1.3 and 1.6.
 
-Which facts speak against a dose is in screening.py; the decision itself, and who may take it, is an action.
+Which facts speak against a dose is in assessments/screening; the decision itself, and who may take it, is an action.
 """
 
 import calendar

@@ -1,7 +1,7 @@
 """What is known of a patient when somebody asks whether a dose may be given: plain values, each with its own id and time.
 
 A fact is never edited: a correction is a new fact that names the old one (``corrects``). What nobody has asked is absent, or
-present with an explicit "unknown"; neither is ever read as "no". What follows from the facts is in screening.py, how a line about
+present with an explicit "unknown"; neither is ever read as "no". What follows from the facts is in screening, how a line about
 medicines is read in medicines.py.
 """
 

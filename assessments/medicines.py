@@ -2,7 +2,7 @@
 
 The names are data: ``medicines/<class>.toml`` for each class of domain.md 1.4, ``unflagged.toml`` for common medicines that no
 rule names, ``ask.toml`` for names that a person always looks at, and ``words.toml`` for what people write around a name. What a
-class means for a patient is in screening.py.
+class means for a patient is in assessments/screening.
 
 Three outcomes are kept apart, because confusing them is how a person is hurt: a name with a rule, a name without a
 rule, and a name that could not be read. Only the first two are answers. Whatever is left of a line after the names, doses and

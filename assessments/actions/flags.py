@@ -1,6 +1,6 @@
 """Screening flags: raised and settled in the transaction of the fact, decided by a prescriber, seen by whoever reads them.
 
-What a fact means is in ``assessments/screening.py``. A flag stands while its facts do; when anything of it changes, what was
+What a fact means is in ``assessments/screening``. A flag stands while its facts do; when anything of it changes, what was
 decided about it no longer counts and the question is asked anew (domain.md 1.3, docs/decisions/0026).
 """
 

@@ -1,7 +1,7 @@
 """Health facts: what is known of a patient's body, history and medicines, and who said so.
 
 A fact is never edited. A correction is a new row that names the old one in ``corrects``; ``is_retraction`` takes the old one
-back and puts nothing in its place. What the facts mean for a dose is in ``assessments/screening.py``, which reads them as the
+back and puts nothing in its place. What the facts mean for a dose is in ``assessments/screening``, which reads them as the
 plain values of ``assessments/facts.py``.
 """
 

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from assessments import medicines, screening
+from assessments.screening import conditions, rules
+from assessments.screening import medicines as medicine_rules
 
 PATH = Path(__file__).with_name("rule_versions.json")
 # What many rules stand on. A change here changes the set.
 SHARED = (
-    screening.View, screening._conditions, screening._medicines, screening._on_the_day, screening._taken_within, screening._taken, screening._liver,
-    screening._last_day, screening._standing, screening.screen, medicines.difference, medicines._by_spelling, medicines._Line, medicines.recognise,
+    rules.View, conditions._conditions, medicine_rules._medicines, medicine_rules._on_the_day, medicine_rules._taken_within, medicine_rules._taken,
+    conditions._liver, conditions._last_day, screening._standing, screening.screen, medicines.difference, medicines._by_spelling, medicines._Line,
+    medicines.recognise,
 )  # fmt: skip
 
 
@@ -44,8 +47,8 @@ def fingerprint(*things: Any) -> str:
 def now() -> dict[str, list[Any]]:
     # A row that a function names by a constant is part of the rule.
     rows = {
-        "PSY-PSYHX": screening.PSYCHOSIS_HISTORY, "SUB-SUD": screening.SUBSTANCE_USE, "HEP-SEV": screening.SEVERE_LIVER,
-        "HEP-MOD": screening.MODERATE_LIVER, "RESP": screening.BREATHING,
+        "PSY-PSYHX": conditions.PSYCHOSIS_HISTORY, "SUB-SUD": conditions.SUBSTANCE_USE, "HEP-SEV": conditions.SEVERE_LIVER,
+        "HEP-MOD": conditions.MODERATE_LIVER, "RESP": conditions.BREATHING,
     }  # fmt: skip
     versions: dict[str, list[Any]] = {
         rule.code: [
