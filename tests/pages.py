@@ -213,8 +213,10 @@ LOOKS: dict[str, Look] = {
     "assessments:add_asking_rule": Look("ada", refused=_EMPTY),
     # Questionnaires, the patient's side.
     "assessments:my_packet": Look("pat_user"),
-    "assessments:packet_section(part)": Look("pat_user", ("", "?step=allergies&check=1"), refused=_EMPTY),
-    "assessments:packet_check": Look("pat_user", refused=_EMPTY),
+    "assessments:packet_section(part)": Look(
+        "pat_user", ("", "?step=allergies&check=1"), refused={"medicine-0-name": "x" * 10_001}
+    ),
+    "assessments:packet_check": Look("pat_user"),
     "assessments:packet_done": Look("quinn_user"),
     "assessments:patient_intake(patient_id)": Look("frida"),
     "assessments:invite_packet(patient_id)": Look("frida", refused=_EMPTY),

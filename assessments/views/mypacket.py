@@ -275,7 +275,9 @@ def _screen(
 @portal_view(methods=GET_POST)
 def packet_check(request: PortalRequest) -> HttpResponse:
     """Everything once more, part by part, and handing it in."""
-    packet = my_packet_or_404(request)
+    packet = newest_packet(request)
+    if packet is None:
+        return go(request, "assessments:my_packet")
     if packets.is_over(packet, request.now):
         return go(
             request, "assessments:packet_done" if packet.status == Packet.Status.SUBMITTED else "assessments:my_packet"
@@ -308,8 +310,8 @@ def packet_check(request: PortalRequest) -> HttpResponse:
 @portal_view(methods=GET)
 def packet_done(request: PortalRequest) -> HttpResponse:
     """Say thank you, and what happens next."""
-    packet = my_packet_or_404(request)
-    if packet.status != Packet.Status.SUBMITTED:
+    packet = newest_packet(request)
+    if packet is None or packet.status != Packet.Status.SUBMITTED:
         return go(request, "assessments:my_packet")
     context = {
         "consents": [text.title for text in consentneeds.to_sign(packet.patient, request.now)], **_over(packet),

@@ -241,7 +241,7 @@ class TestHandingIn:
     def test_nothing_to_fill_in(self, quinn: Client) -> None:
         assert "There is nothing to fill in now" in quinn.get(reverse("assessments:my_packet")).content.decode()
         for name in ("packet_check", "packet_done"):
-            assert quinn.get(reverse(f"assessments:{name}")).status_code == 404
+            assert quinn.get(reverse(f"assessments:{name}")).headers["Location"] == reverse("assessments:my_packet")
         assert quinn.post(url("goals"), {"reason": "x"}).status_code == 404
 
     def test_somebody_elses_packet_is_nobodys(
