@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 from clinic import audit, localtime, poke
 from clinic.access import GET, GET_POST, POST, Permission, holds, staff_view
 from clinic.actions import signatures
+from clinic.enrolled import device_of
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
+from clinic.models import EnrolledDevice
 from patients import consentneeds
 from patients.access import get_consent_or_404, get_patient_or_404, get_published_text_or_404
 from patients.actions import consents as actions
@@ -125,6 +127,12 @@ def _take_form(
     )
 
 
+def _screen(request: StaffRequest, patient: Patient) -> EnrolledDevice | None:
+    """Return the enrolled screen this is, when it stands at the patient's location; a clinician's own computer is none."""
+    screen = device_of(request)
+    return screen if screen is not None and screen.location_id == patient.home_location_id else None
+
+
 def _sign(
     request: StaffRequest, patient: Patient, text: ConsentText, how: Consent.How, form: TakeConsentForm
 ) -> Consent:
@@ -133,6 +141,7 @@ def _sign(
         by=request.user, patient=patient, text=text, how=how, proof=form.proof(), typed_name=said["typed_name"],
         seen=said["seen"], entry_key=said["entry_key"], interpreter=said["interpreter"], now=request.now,
         address=audit.facts.get().address, browser=request.headers.get("User-Agent", ""),
+        device=_screen(request, patient),
     )  # fmt: skip
 
 

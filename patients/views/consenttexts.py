@@ -102,8 +102,10 @@ def _state(text: ConsentText, in_force: ConsentText | None, request: StaffReques
 
 
 def _changes(before: ConsentText, after: ConsentText) -> list[wordchanges.Passage]:
+    """Return the passages in which anything changed; the others stand on the page anyway."""
     old, new = consenttexts.wording_of(before), consenttexts.wording_of(after)
-    return wordchanges.changes((old.title, old.sections), (new.title, new.sections))
+    every = wordchanges.changes((old.title, old.sections), (new.title, new.sections))
+    return [passage for passage in every if passage.is_changed]
 
 
 @staff_view(Permission.CONSENT_TEXT_MANAGE, methods=POST)
@@ -179,5 +181,5 @@ def _publish_context(request: StaffRequest, text: ConsentText, form: PublishCons
         "is_published": text.published_at is not None,
         "signed": signed,
         "before": version_text(before) if before else "",
-        "passages": [passage for passage in _changes(before, text) if passage.is_changed] if before else [],
+        "passages": _changes(before, text) if before else [],
     }

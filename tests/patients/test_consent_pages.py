@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from clinic.models import AuditEvent, OutboundMessage, User, WorkItem
+from clinic import tokens
+from clinic.models import AuditEvent, EnrolledDevice, OutboundMessage, User, WorkItem
 from patients.actions import consents as actions
 from patients.models import Consent, ConsentText, ConsentWithdrawal, Patient
 from tests import factories as make
@@ -295,6 +297,20 @@ class TestTake:
         done = Consent.objects.get()
         assert (done.how, done.signature.signer, done.signature.beside) == ("tablet", cast.pat_user, cast.nina)
         assert done.interpreter == "Rita Sol"
+
+    @pytest.mark.parametrize(("place", "is_kept"), [("denver", True), ("phoenix", False)])
+    def test_on_an_enrolled_screen_of_the_place(
+        self, cast: Cast, as_: Callable[[str], Client], text: ConsentText, place: str, is_kept: bool
+    ) -> None:
+        screen = EnrolledDevice.objects.create(
+            location=getattr(cast, place), kind=EnrolledDevice.Kind.ROOM_TABLET, name="Aspen", enrolled_by=cast.ada,
+            credential_hash=tokens.hash_of("c"), enrolled_at=NOW,
+        )  # fmt: skip
+        client = as_("nina")
+        client.cookies[settings.DEVICE_COOKIE_NAME] = "c"
+        form = said(text, cast.pat_user, how="tablet", interpreter="")
+        assert client.post(path("take_consent", cast.pat.pk, text.pk), form).status_code == 302
+        assert Consent.objects.get().device == (screen if is_kept else None)
 
     def test_on_paper_with_the_clinicians(self, cast: Cast, as_: Callable[[str], Client], text: ConsentText) -> None:
         make.make_secrets(cast.nina)
