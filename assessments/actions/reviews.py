@@ -23,7 +23,7 @@ from clinic import localtime, policy
 from clinic.actions import people, signatures, worklist
 from clinic.actions.signatures import Proof
 from clinic.errors import Refused
-from clinic.models import Membership, Role, Signature, User, WorkItem
+from clinic.models import Signature, User, WorkItem
 from patients.models import CareTeamMember, Patient
 from patients.models.consents import Route
 
@@ -301,9 +301,7 @@ def guard_prescriber(*, by: User, patient: Patient, now: datetime) -> None:
     """Refuse whoever may not decide about this patient now. An emergency opening lets nobody decide: it is for reading."""
     if not patient.gets_letters:
         raise NotInCare(patient)
-    is_prescriber = Membership.objects.live().filter(user=by, location=patient.home_location, role=Role.PRESCRIBER)
-    on_team = CareTeamMember.objects.live().filter(patient=patient, user=by)
-    if not is_prescriber.exists() or not on_team.exists():
+    if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
         raise NotAPrescriberOfTheTeam
     people.may_prescribe(by, patient.home_location, localtime.day_of(now, patient.home_location.tz))
 
