@@ -304,7 +304,10 @@ def _hand_in(request: OurRequest, way: Way, asked: AssessmentRequest, sheet: She
         # Whatever broke, the numbers to call stand on this page and the draft is kept.
         _failed(request, asked, error)
         return _answer(request, "assessments/_answer_not_sent.html", way, asked, sheet, status=NOT_DONE)
-    way.settle()
+    try:
+        way.settle()
+    except Exception as error:  # the answers are in: what is tidied up after them must not hide what follows from them
+        log.error("settle_failed", reason=trail(error))
     if follows_up(response):
         return done(request, way, asked, response)
     return go_to(request, way.finish_url)

@@ -229,3 +229,17 @@ class TestOpen:
         assert "Call 988" in response.content.decode().split("<main")[1]
         assert RiskAlert.objects.get().tier == "red"
         assert AnswerLink.objects.get().used_at == now
+
+    def test_help_is_shown_when_tidying_up_fails(
+        self, cast: Cast, asked: AssessmentRequest, now: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        phq = make.make_request(cast.pat, draft={"q9": 3}, status="in_progress", begun_at=now, revision=1, version=1,
+                                language="en")  # fmt: skip
+        links.send(by=cast.theo, request=phq, now=now)
+        client = opened(address())
+        monkeypatch.setattr(links, "use", None)
+        response = client.post(HERE, {"hand_in": "on", "revision": "1"})
+        assert response.status_code == 200
+        assert "Call 988" in response.content.decode().split("<main")[1]
+        monkeypatch.undo()
+        assert Client().post(address(), BORN).status_code == 422, "done is done, whatever the link says of itself"

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from assessments.actions import kiosks
 from assessments.models import AssessmentRequest, AssessmentResponse, RiskAlert
@@ -14,7 +14,7 @@ from tests.browser.axe_pages import faults_of
 from tests.browser.conftest import Enter
 from tests.cast import Cast
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 def kept(page: Page) -> None:
@@ -84,21 +84,21 @@ def test_three_interrupted_sittings_on_a_phone(
     page.get_by_role("button", name="Hand in anyway").click()
     expect(page.get_by_role("heading", name="Thank you for telling us")).to_be_visible()
     first = page.get_by_role("main").get_by_role("link", name="Call 988")
-    place = first.bounding_box()
-    assert place
-    assert place["y"] + place["height"] < PHONE["height"], "help is on the first screen"
+    stands = first.bounding_box()
+    assert stands
+    assert stands["y"] + stands["height"] < PHONE["height"], "help is on the first screen"
     assert not faults_of(page, "done")
     assert RiskAlert.objects.get().tier == "orange"
 
 
-def test_a_kiosk_without_scripts_and_its_pages(context: BrowserContext, cast: Cast, site: str, now: datetime) -> None:
+def test_a_kiosk_without_scripts_and_its_pages(
+    opened: Browser, context: BrowserContext, cast: Cast, site: str, now: datetime
+) -> None:
     made = devices.enroll(
         by=cast.ada, location=cast.denver, kind=EnrolledDevice.Kind.KIOSK, name="Door", room=None, now=now
     )
     make.make_request(cast.pat, "audit-c")
-    plain = context.browser.new_context(
-        base_url=site, java_script_enabled=False, viewport={"width": 820, "height": 1180}
-    )  # type: ignore[union-attr]  # it was opened
+    plain = opened.new_context(base_url=site, java_script_enabled=False, viewport={"width": 820, "height": 1180})
     page = plain.new_page()
     page.goto("/devices/set-up/")
     page.get_by_label("Credential").fill(made.credential)
