@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.postgres.aggregates import StringAgg
 from django.db.models import Exists, OuterRef, Value
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -41,7 +41,7 @@ def review_clearance(request: StaffRequest, patient_id: uuid.UUID) -> HttpRespon
 def decide_clearance(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Sign what was decided: flags, the clearance, or both. Refused: the page again, with everything that was typed but the proof."""
     patient = get_patient_or_404(request, patient_id, Permission.CLEARANCE_DECIDE)
-    asked = _asked(patient, request.POST.get("clearance", ""))
+    asked = _named(patient, request.POST.get("clearance", ""))
     form = _form(request, patient, asked, request.POST)
     seen = SeenForm(request.POST)
     unmet: tuple[gate.Unmet, ...] = ()
@@ -51,7 +51,7 @@ def decide_clearance(request: StaffRequest, patient_id: uuid.UUID) -> HttpRespon
         except Refused as refused:
             unmet = refused.unmet if isinstance(refused, reviews.StandsInTheWay) else ()
             form.add_error(None, str(refused))
-    return answer(request, PAGE, _page(request, patient, form, unmet), status=UNPROCESSABLE)
+    return answer(request, PAGE, _page(request, patient, asked, form, unmet), status=UNPROCESSABLE)
 
 
 def _decide(
@@ -190,14 +190,28 @@ def _clearances(patient: Patient) -> list[Clearance]:
     return sorted(rows, key=lambda one: not one.is_live)
 
 
-def _asked(patient: Patient, wanted: str, found: list[Clearance] | None = None) -> Clearance | None:
-    """Return the clearance that is decided about: the one named, else the suspended, else the open question; None when none is."""
-    rows = [one for one in (_clearances(patient) if found is None else found) if one.may_be_decided]
+def _asked(patient: Patient, wanted: str, found: list[Clearance]) -> Clearance | None:
+    """Return the clearance to decide about: the one asked for, else the suspended, else the open question; None when none is."""
+    rows = [one for one in found if one.may_be_decided]
     named = next((one for one in rows if str(one.pk) == wanted), None)
     asked = named or next((one for one in rows if one.is_suspended), None) or next(iter(rows), None)
     if asked is not None:
         asked.patient = patient
     return asked
+
+
+def _named(patient: Patient, wanted: str) -> Clearance | None:
+    """Return the clearance that a form was about, also when it is no longer to be decided: never another in its place.
+
+    None for a form that was about none; 404 for what is not this patient's.
+    """
+    if not wanted:
+        return None
+    found = next((one for one in _clearances(patient) if str(one.pk) == wanted), None)
+    if found is None:
+        raise Http404
+    found.patient = patient
+    return found
 
 
 def _form(
@@ -219,13 +233,18 @@ def _health_url(request: StaffRequest, patient: Patient) -> str:
 
 
 def _page(
-    request: StaffRequest, patient: Patient, form: ReviewForm | None = None, unmet: tuple[gate.Unmet, ...] = ()
+    request: StaffRequest,
+    patient: Patient,
+    asked: Clearance | None = None,
+    form: ReviewForm | None = None,
+    unmet: tuple[gate.Unmet, ...] = (),
 ) -> dict[str, Any]:
     tz = patient.home_location.tz
     limits = policy.in_force(request.now)
     stands = standing.of(patient, limits.version.values, request.now)
     found = _clearances(patient)
-    asked = _asked(patient, request.POST.get("clearance", request.GET.get("clearance", "")), found)
+    if form is None:
+        asked = _asked(patient, request.GET.get("clearance", ""), found)
     may_decide, why_not = _may_decide(request, patient)
     if may_decide and form is None:
         form = _form(request, patient, asked, rows=stands.flags)

@@ -268,6 +268,22 @@ def test_what_is_missing_of_the_work_up_is_gone_without_only_in_words(
     assert "seen at the cardiologist’s" in content
 
 
+def test_a_form_about_one_clearance_never_decides_another(ready: Cast, signed_in: SignedIn) -> None:
+    """The one it was about has been decided; another question of the same version is open."""
+    client = signed_in(ready.dana)
+    first = question(ready)
+    send(client, ready, outcome="declined", reason="No.")
+    client.post(url(ready, "begin_review"))
+    second = Clearance.objects.live().get(patient=ready.pat)
+    assert (second.pk != first.pk, second.version) == (True, first.version)
+    response = send(client, ready, first, **CLEARED)
+    assert response.status_code == 422
+    assert "Nothing of yours was signed" in refusal(response)
+    second.refresh_from_db()
+    assert second.status == Status.CLINICIAN_REVIEW
+    assert send(client, ready, second, **CLEARED).status_code == 302
+
+
 def test_somebody_else_decided_meanwhile(ready: Cast, signed_in: SignedIn) -> None:
     seen = question(ready)
     send(signed_in(ready.dana), ready, outcome="medical_clearance_pending", reason="ECG first.")
@@ -336,12 +352,13 @@ def test_ids_of_another_patient_in_the_body_reach_nothing(ready: Cast, signed_in
     theirs = make.make_clearance(ready.quinn, "clinician_review")
     flag = make.make_flag(ready.quinn)
     client = signed_in(ready.dana)
-    send(client, ready, theirs, outcome="declined", reason="No.", **said_about(flag))
+    assert send(client, ready, theirs, outcome="declined", reason="No.", **said_about(flag)).status_code == 404
+    assert "You decided about none of the flags" in refusal(send(client, ready, **said_about(flag)))
     client.post(url(ready, "acknowledge_flags"), {"flags": [str(flag.pk), str(uuid.uuid4()), "x"]})
     theirs.refresh_from_db()
     flag.refresh_from_db()
     assert (theirs.status, flag.status) == (Status.CLINICIAN_REVIEW, "open")
-    # The question that was decided about is the one of the patient whose page it is, and only in the version that was seen.
+    assert question(ready).status == Status.CLINICIAN_REVIEW
     assert client.get(reverse("assessments:withdraw_clearance", args=[uuid.uuid4()])).status_code == 404
 
 
