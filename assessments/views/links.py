@@ -111,4 +111,4 @@ def send_answer_link(request: StaffRequest, request_id: uuid.UUID) -> HttpRespon
     else:
         said = _("A letter with a link goes to %(address)s.")
         messages.success(request, said % {"address": asked.patient.email})
-    return go(request, "patients:patient", asked.patient_id)
+    return go(request, "assessments:chart_questionnaires", asked.patient_id)
