@@ -141,12 +141,14 @@ def sign(
     signs for the patient, and every proof that ``signatures.sign`` refuses.
     """
     patient = _locked(patient)
-    first = Consent.objects.filter(pk=entry_key).first()
-    if first is not None and (first.patient_id, first.text_id) == (patient.pk, text.pk):
-        return first
-    if first is not None:
-        entry_key = uuid.uuid4()
     signer = _signer(by, patient, how)
+    first = Consent.objects.filter(pk=entry_key).first()
+    if first is not None:
+        is_same = (first.patient_id, first.text_id) == (patient.pk, text.pk)
+        # A form that was kept in a window since before it was taken back is a new signature, or none.
+        if is_same and Consent.objects.standing(now).filter(pk=first.pk).exists():
+            return first
+        entry_key = uuid.uuid4()
     if patient.is_deceased:
         raise HasDied
     if concerns(patient).exists():

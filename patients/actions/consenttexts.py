@@ -75,19 +75,23 @@ def draft_text(*, by: User, text: ConsentText, now: datetime) -> ConsentText:
     Asked twice, it is the same draft.
     """
     same = ConsentText.objects.filter(kind=text.kind, route=text.route, language=text.language)
-    newest = same.select_for_update(no_key=True).order_by("-version")[0]
+    newest = same.order_by("-version")[0]
     if newest.published_at is None:
         return newest
     return _draft(by=by, words=consenttexts.wording_of(newest), version=newest.version + 1, why="", now=now)
 
 
 def _draft(*, by: User, words: Wording, version: int, why: str, now: datetime) -> ConsentText:
-    text = ConsentText.objects.create(
-        kind=words.kind, route=words.route, language=words.language, version=version, title=words.title,
-        sections=consenttexts.rows_of(words.sections), text_hash=consenttexts.hash_of(words.title, words.sections),
-        why=why, drafted_by=by, drafted_at=now,
+    # Of two people who begin it at one moment the second finds the first one's.
+    text, is_new = ConsentText.objects.get_or_create(
+        kind=words.kind, route=words.route, language=words.language, version=version,
+        defaults={
+            "title": words.title, "sections": consenttexts.rows_of(words.sections), "why": why, "drafted_by": by,
+            "drafted_at": now, "text_hash": consenttexts.hash_of(words.title, words.sections),
+        },
     )  # fmt: skip
-    _audit_text(by, audit.Verb.CONSENT_TEXT_DRAFTED, text, now)
+    if is_new:
+        _audit_text(by, audit.Verb.CONSENT_TEXT_DRAFTED, text, now)
     return text
 
 

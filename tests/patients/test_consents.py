@@ -19,6 +19,7 @@ from clinic.actions.signatures import Proof
 from clinic.models import AuditEvent, Category, Channel, Membership, OutboundMessage, Role, Signature, User, WorkItem
 from patients import consentneeds
 from patients.actions import consents as actions
+from patients.actions import consenttexts
 from patients.consentneeds import State
 from patients.models import Consent, ConsentText, ConsentWithdrawal, ContactPreference, LifeState, Patient
 from tests import factories as make
@@ -261,6 +262,16 @@ class TestWithdraw:
                 withdraw(consent, cast.pat_user)
         assert not ConsentWithdrawal.objects.exists()
 
+    def test_a_form_from_before_it_was_taken_back_signs_anew_or_not_at_all(self, cast: Cast, text: ConsentText) -> None:
+        key = uuid.uuid4()
+        first = sign(cast.pat, text, entry_key=key)
+        withdraw(first, cast.pat_user)
+        with pytest.raises(signatures.WrongProof):
+            sign(cast.pat, text, entry_key=key, proof=Proof(code="BBB-BBB"))
+        assert not Consent.objects.current(NOW).exists()
+        again = sign(cast.pat, text, entry_key=key)
+        assert list(Consent.objects.current(NOW)) == [again]
+
     def test_may_be_signed_again(self, cast: Cast, text: ConsentText) -> None:
         withdraw(make.make_consent(cast.pat, text), cast.pat_user)
         assert [t.kind for t in consentneeds.to_sign(cast.pat, NOW)] == []
@@ -442,6 +453,15 @@ class TestAtOnce:
         came = together(*acts)
         assert len(set(came)) == 1
         assert (Consent.objects.count(), Signature.objects.filter(purpose="consent").count()) == (1, 1)
+
+    def test_two_who_begin_a_draft_find_one(self, together: Callable[..., list[str]]) -> None:
+        cast = make_cast()
+        text = make.make_consent_text(cast.dana, cast.denver)
+        came = together(*[lambda: consenttexts.draft_text(by=cast.dana, text=text, now=NOW).pk for _ in range(4)])
+        assert (len(set(came)), ConsentText.objects.filter(version=2).count()) == (1, 1)
+        counts = together(*[lambda: len(consenttexts.draft_first_texts(by=cast.dana, now=NOW)) for _ in range(3)])
+        assert all(count.isdigit() for count in counts)
+        assert ConsentText.objects.count() == 11
 
     def test_signing_against_taking_back(self, together: Callable[..., list[str]]) -> None:
         """Whoever comes last has the last word, and no half of either is left."""
