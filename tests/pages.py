@@ -446,7 +446,7 @@ def _fill_patient(cast: Cast, number: int, names: str) -> None:
     make.make_referral(
         cast.denver, f"Pat {number}", patient=pat, status="closed", closed_at=now, received_at=now - timedelta(days=50)
     )
-    make.make_request(pat, "gad-7", due_at=now + timedelta(days=3, hours=number))
+    make.make_request(pat, "gad-7", due_at=now + timedelta(days=3, minutes=number))
     make.make_response(
         pat, cast.pat_user, at=now - timedelta(days=number + 1), answers={"q1": 1} if number % 2 else None
     )

@@ -67,20 +67,18 @@ def test_each_instrument_is_offered_in_the_ways_its_licence_allows(cast: Cast, t
     assert page.count("how=rated_total") == 2
 
 
-@pytest.mark.parametrize(
-    "query", ["?instrument=ptq&how=read_out", "?instrument=phq-9&how=rated", "?instrument=x&how=paper", "?how=y"]
-)
-def test_a_way_that_is_not_offered_leads_back_to_the_choice(cast: Cast, theo: Client, query: str) -> None:
-    response = theo.post(
-        reverse("assessments:enter_questionnaire", args=[cast.pat.pk]) + query, typed(day="2027-01-01")
-    )
-    assert response.status_code == 422
-    assert not AssessmentResponse.objects.exists()
-    with pytest.raises(entries.NotInThisWay):
-        entries.enter(
-            by=cast.theo, patient=cast.pat, definition=definitions.current("ptq"), way=Way.READ_OUT, given=Given(items={}),
-            submission_key=new_id(), held=(), answered_at=NOON, now=NOON,
-        )  # fmt: skip
+def test_a_way_that_is_not_offered_leads_back_to_the_choice(cast: Cast, theo: Client) -> None:
+    for query in ["?instrument=ptq&how=read_out", "?instrument=phq-9&how=rated", "?instrument=x&how=paper", "?how=y"]:
+        response = theo.post(
+            reverse("assessments:enter_questionnaire", args=[cast.pat.pk]) + query, typed(day="2027-01-01")
+        )
+        assert response.status_code == 422
+        assert not AssessmentResponse.objects.exists()
+        with pytest.raises(entries.NotInThisWay):
+            entries.enter(
+                by=cast.theo, patient=cast.pat, definition=definitions.current("ptq"), way=Way.READ_OUT, given=Given(items={}),
+                submission_key=new_id(), held=(), answered_at=NOON, now=NOON,
+            )  # fmt: skip
 
 
 # Nothing filled in.
@@ -176,50 +174,42 @@ def test_a_total_says_nothing_of_its_safety_question(cast: Cast, theo: Client) -
     assert "Nothing is known of the single answers." in page
 
 
-@pytest.mark.parametrize(
-    ("code", "values", "sentence"),
-    [
+def test_an_impossible_total_is_refused_beside_its_field(cast: Cast, theo: Client) -> None:
+    for code, values, sentence in [
         ("phq-9", {}, "Enter the total, or the totals of its parts."),
         ("phq-9", {"part_total": "28"}, "This can be 27 at most."),
         ("phq-9", {"part_total": "-1"}, "This has to be 0 at least."),
         ("phq-9", {"part_total": "1.5"}, "Write a whole number."),
         ("who-5", {"part_total": "50"}, "This must be a multiple of 4."),
         ("ptq", {"part_total": "60", "part_core": "3"}, "does not fit a total of 60"),
-    ],
-)
-def test_an_impossible_total_is_refused_beside_its_field(
-    cast: Cast, theo: Client, code: str, values: dict[str, str], sentence: str
-) -> None:
-    first_part = next((part.id for part in definitions.current(code).subscales), "")
-    values = {name.replace("part_core", f"part_{first_part}"): value for name, value in values.items()}
-    response = theo.post(address(cast, code, Way.PAPER_TOTAL), typed(day="2027-01-11", **values))
-    assert response.status_code == 422
-    assert sentence in response.content.decode()
-    assert not AssessmentResponse.objects.exists()
+    ]:
+        first_part = next((part.id for part in definitions.current(code).subscales), "")
+        values = {name.replace("part_core", f"part_{first_part}"): value for name, value in values.items()}
+        response = theo.post(address(cast, code, Way.PAPER_TOTAL), typed(day="2027-01-11", **values))
+        assert response.status_code == 422
+        assert sentence in response.content.decode()
+        assert not AssessmentResponse.objects.exists()
 
 
-@pytest.mark.parametrize(
-    ("day", "sentence"),
-    [
+def test_an_impossible_date_is_refused(cast: Cast, theo: Client) -> None:
+    for day, sentence in [
         ("", "Enter the day."),
         ("2027-01-14", "This day is still to come."),
         ("1984-05-16", "That day is before the patient was born."),
         ("11.1.2027", "Write a day like 2027-01-31."),
         ("0001-01-01", "That day is before the patient was born."),
-    ],
-)
-def test_an_impossible_date_is_refused(cast: Cast, theo: Client, day: str, sentence: str) -> None:
-    response = theo.post(address(cast, "phq-9", Way.PAPER), typed(day=day, **ALL_ZERO))
-    assert response.status_code == 422
-    assert sentence in response.content.decode()
-    assert not AssessmentResponse.objects.exists()
+    ]:
+        response = theo.post(address(cast, "phq-9", Way.PAPER), typed(day=day, **ALL_ZERO))
+        assert response.status_code == 422
+        assert sentence in response.content.decode()
+        assert not AssessmentResponse.objects.exists()
 
 
-@pytest.mark.parametrize("value", ["4", "-1", "x", "", "None", "\x00"])
-def test_an_answer_that_is_not_offered_is_refused(cast: Cast, theo: Client, value: str) -> None:
-    sent = typed(**{**ALL_ZERO, "item_q1": value})
-    assert theo.post(address(cast, "phq-9", Way.READ_OUT), sent).status_code == 422
-    assert not AssessmentResponse.objects.exists()
+def test_an_answer_that_is_not_offered_is_refused(cast: Cast, theo: Client) -> None:
+    for value in ["4", "-1", "x", "", "None", "\x00"]:
+        sent = typed(**{**ALL_ZERO, "item_q1": value})
+        assert theo.post(address(cast, "phq-9", Way.READ_OUT), sent).status_code == 422
+        assert not AssessmentResponse.objects.exists()
 
 
 # Who rates.
@@ -308,9 +298,8 @@ def test_the_key_of_another_patients_form_is_refused(cast: Cast, theo: Client) -
     assert AssessmentResponse.objects.count() == 1
 
 
-@pytest.mark.parametrize(
-    ("who", "status"),
-    [
+def test_whoever_does_not_treat_the_patient_enters_nothing(cast: Cast, signed_in: SignedIn) -> None:
+    for who, status in [
         ("frida", 403),
         ("milo", 403),
         ("ada", 403),
@@ -319,14 +308,10 @@ def test_the_key_of_another_patients_form_is_refused(cast: Cast, theo: Client) -
         ("nils", 404),
         ("omar", 404),
         ("olga", 403),
-    ],
-)
-def test_whoever_does_not_treat_the_patient_enters_nothing(
-    cast: Cast, signed_in: SignedIn, who: str, status: int
-) -> None:
-    client = signed_in(getattr(cast, who))
-    assert client.post(address(cast, "phq-9", Way.READ_OUT), typed(**ALL_ZERO)).status_code == status
-    assert not AssessmentResponse.objects.exists()
+    ]:
+        client = signed_in(getattr(cast, who))
+        assert client.post(address(cast, "phq-9", Way.READ_OUT), typed(**ALL_ZERO)).status_code == status
+        assert not AssessmentResponse.objects.exists()
 
 
 def test_wording_on_file_is_read_from_the_page_until_its_last_day(cast: Cast, theo: Client) -> None:
