@@ -221,8 +221,14 @@ def who_can_sign_in() -> list[tuple[str, str, str]]:
 def _found(story: Story) -> None:
     at = story.begins - timedelta(days=60)
     founders = [
-        Founder(name, f"{name.split()[0].lower()}@juniper.example", roles, supervisor="theo@juniper.example")
-        for name, _words, roles in CAST
+        Founder(
+            name,
+            f"{name.split()[0].lower()}@juniper.example",
+            roles,
+            phone=f"+13035550{200 + number}",
+            supervisor="theo@juniper.example",
+        )
+        for number, (name, _words, roles) in enumerate(CAST)
     ]
     for place in founding.found(sites=SITES, founders=founders, now=at):
         story.places[place.name] = place
