@@ -90,7 +90,7 @@ def _clearances(patient: Patient, *, in_full: bool) -> list[Fact]:
             said = gettext("again on %(day)s") if line["is_deferred"] else gettext("until %(day)s")
             until = said % {"day": line["until"]}
         words = " · ".join(part for part in (str(line["state"]), line["limits"], until) if part)
-        found.append(Fact(words[:1].upper() + words[1:], "shield-check" if one.is_cleared else "shield", line["tone"]))
+        found.append(Fact(words[:1].upper() + words[1:], line["icon"], line["tone"]))
     return found or [Fact(gettext("No clearance"), "shield", "neutral")]
 
 

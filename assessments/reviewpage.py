@@ -215,6 +215,7 @@ def clearance_line(clearance: Clearance, tz: ZoneInfo) -> dict[str, Any]:
         "id": clearance.pk,
         "state": clearance.get_status_display(),
         "tone": clearance.colour,
+        "icon": "shield-check" if clearance.is_cleared else "shield-slash" if clearance.is_suspended else "shield",
         "limits": " · ".join(limits),
         "conditions": clearance.conditions,
         "until": localtime.day_text(clearance.expires_on) if clearance.expires_on else "",
