@@ -43,6 +43,7 @@ ANSWERED_BY_AN_ACT = frozenset(
         WorkItem.Kind.CHANGE_REQUEST,
         WorkItem.Kind.ADDRESS_CHANGED,
         WorkItem.Kind.CAPACITY_CONCERN,
+        WorkItem.Kind.CLEARANCE_REVIEW,
         WorkItem.Kind.PAGE,
         WorkItem.Kind.RISK_ALERT,
     }
