@@ -142,7 +142,17 @@ class TestWho:
     """Whom the work is about, to those who may open it; nothing of it to anybody else."""
 
     def test_every_kind_of_subject_is_named_by_somebody(self) -> None:
-        known = {"appointment", "breakglass", "location", "outboundmessage", "page", "patient", "referral", "riskalert", "user"}
+        known = {
+            "appointment",
+            "breakglass",
+            "location",
+            "outboundmessage",
+            "page",
+            "patient",
+            "referral",
+            "riskalert",
+            "user",
+        }
         assert known <= set(subjects.kinds())
 
     def test_a_second_module_for_a_kind_is_refused(self) -> None:
