@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef
 from django.urls import reverse
 
 from assessments.models import Clearance, Packet, RiskAlert
@@ -75,17 +74,16 @@ def _packets(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUI
 def _screenings(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
     """Return about whom there is something new to decide. What it is stands on the chart; who is not on the team is led there first."""
     here = Patient.objects.visible_to(user, Permission.CLEARANCE_STATUS, now)
-    mine = Patient.objects.visible_to(user, Permission.CLEARANCE_READ, now).filter(pk=OuterRef("pk"))
+    open_to_me = Patient.objects.visible_to(user, Permission.CLEARANCE_READ, now)
+    mine = set(open_to_me.filter(pk__in=ids).values_list("pk", flat=True))
     return {
         patient.pk: Label(
             name=patient.full_name,
             code=patient.mrn,
-            url=reverse(
-                "assessments:chart_flags" if patient.is_open_to_me else "patients:care_team", args=[patient.pk]
-            ),
+            url=reverse("assessments:chart_flags" if patient.pk in mine else "patients:care_team", args=[patient.pk]),
             patient_id=patient.pk,
         )
-        for patient in here.filter(pk__in=ids).annotate(is_open_to_me=Exists(mine))
+        for patient in here.filter(pk__in=ids)
     }
 
 

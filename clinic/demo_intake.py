@@ -84,7 +84,7 @@ def tell(story: "Story") -> None:
     story.later(now - timedelta(days=12), lambda at: _quinn(story, at))
     story.later(now - timedelta(days=3, hours=5), lambda at: _sol(story, at))
     for number, case in enumerate(_CASES):
-        story.later(now - timedelta(days=11 - number % 5, hours=number), lambda at, c=case, n=number: c(story, n, at))  # type: ignore[misc]
+        story.later(now - timedelta(days=11 - number % 5, hours=number), lambda at, c=case, n=number: c(story, n, at))  # type: ignore[misc]  # bound now, not when it is called
     for days in range(45, -1, -3):
         story.later((now - timedelta(days=days)).replace(hour=14, minute=5), lambda at: _now_and_then(story, at))
 
@@ -329,7 +329,7 @@ def _pat(story: "Story", at: datetime) -> None:
             answers = _answers(definitions.current(code), total, **told)
             story.later(
                 (story.now - timedelta(days=days)).replace(hour=3, minute=10 + 4 * number),
-                lambda then, c=code, a=answers: _answer(pat, c, a, then, story),  # type: ignore[misc]
+                lambda then, c=code, a=answers: _answer(pat, c, a, then, story),  # type: ignore[misc]  # bound now, not when it is called
             )
 
 

@@ -106,7 +106,7 @@ class WriteSafetyPlanForm(words.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in SafetyPlan.HEADINGS:
-            label = SafetyPlan._meta.get_field(name).verbose_name  # type: ignore[union-attr]
+            label = SafetyPlan._meta.get_field(name).verbose_name  # type: ignore[union-attr]  # none of them is a relation
             self.fields[name] = _text(label, 2000, required=False)
         self.fields["with_patient"] = forms.TypedChoiceField(
             label=_("Was it written together with the patient?"), widget=forms.RadioSelect,

@@ -214,4 +214,4 @@ class SafetyPlan(Record):
     @property
     def parts(self) -> "list[tuple[str, str]]":
         """Return (heading, text) of the six parts, the empty ones too."""
-        return [(str(self._meta.get_field(name).verbose_name), getattr(self, name)) for name in self.HEADINGS]  # type: ignore[union-attr]
+        return [(str(self._meta.get_field(name).verbose_name), getattr(self, name)) for name in self.HEADINGS]  # type: ignore[union-attr]  # none of them is a relation

@@ -81,7 +81,7 @@ class WithdrawConsentForm(words.Form):
     def __init__(self, *args: Any, standing: Iterable[tuple[Any, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.standing = {str(consent.pk): consent for consent, _name in standing}
-        self.fields["consent"].choices = [(str(consent.pk), name) for consent, name in standing]  # type: ignore[attr-defined]
+        self.fields["consent"].choices = [(str(consent.pk), name) for consent, name in standing]  # type: ignore[attr-defined]  # a ChoiceField
 
     def chosen(self) -> Any:
         """Return the consent: one of those offered, whatever was posted."""

@@ -237,7 +237,7 @@ def test_one_that_fails_holds_up_nobody_else(cast: Cast) -> None:
     def sometimes(**values: object) -> AssessmentRequest:
         if values["patient"] == cast.quinn:
             raise RuntimeError
-        return real(**values)  # type: ignore[arg-type]
+        return real(**values)  # type: ignore[arg-type]  # mixed values by name
 
     with mock.patch("assessments.actions.asking.requests.ask", sometimes):
         assert ask(cast) == 2
@@ -360,11 +360,11 @@ def test_a_line_that_makes_no_sense_is_refused(cast: Cast, change: dict[str, obj
     values = {
         "code": "phq-9", "event": CareEventKind.DOSE_GIVEN, "offset_hours": 4, "due_within_hours": 24, "open_for_hours": 24,
     }  # fmt: skip
-    line = asking.Line(**{**values, **change})  # type: ignore[arg-type]
+    line = asking.Line(**{**values, **change})  # type: ignore[arg-type]  # mixed values by name
     with pytest.raises(refusal):
         asking.add_rule(by=cast.ada, line=line, today=NOON.date(), now=NOON)
     assert not AskingRule.objects.exists()
-    good = asking.Line(**values)  # type: ignore[arg-type]
+    good = asking.Line(**values)  # type: ignore[arg-type]  # mixed values by name
     asking.add_rule(by=cast.ada, line=good, today=NOON.date(), now=NOON)
     with pytest.raises(asking.AskedThenAlready):
         asking.add_rule(by=cast.ada, line=good, today=NOON.date(), now=NOON)
@@ -611,7 +611,7 @@ def test_one_patient_who_cannot_be_told_holds_up_nobody_else(cast: Cast) -> None
     def sometimes(**values: object) -> bool:
         if values["patient"] == cast.quinn:
             raise RuntimeError
-        return real(**values)  # type: ignore[arg-type]
+        return real(**values)  # type: ignore[arg-type]  # mixed values by name
 
     with mock.patch("assessments.actions.reminding._tell", sometimes):
         letters = told(cast)

@@ -116,7 +116,7 @@ class TestFillingIn:
         words = answer.content.decode()
         assert "Saved 09:00" in words
         assert "<html" not in words
-        assert json.loads(html.unescape(re.search(r'name="version" value="([^"]*)"', words)[1])) == {"reason": "I thi"}  # type: ignore[index]
+        assert json.loads(html.unescape(re.search(r'name="version" value="([^"]*)"', words)[1])) == {"reason": "I thi"}  # type: ignore[index]  # it is there
         # The last words of a page that was left.
         assert post(quinn, "goals", {"reason": "I think"}, go="keep").status_code == 204
         assert draft_of("goals") == {"reason": "I think"}

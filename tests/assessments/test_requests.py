@@ -1,5 +1,6 @@
 """What a patient is asked, what is kept of it before it is handed in, and when it is no longer asked."""
 
+import functools
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,7 +63,7 @@ class TestDraft:
 
     def test_two_windows_do_not_overwrite_each_other(self, cast: Cast, now: datetime) -> None:
         asked = make.make_request(cast.pat, draft={"q1": 1, "q2": 1}, status="in_progress", begun_at=now, revision=4)
-        save = lambda **given: actions.save_draft(by=cast.pat_user, request=asked, now=now, **given)  # noqa: E731
+        save = functools.partial(actions.save_draft, by=cast.pat_user, request=asked, now=now)
         save(answers={"q1": 3}, seen={"q1": 1})
         second = save(answers={"q1": 0, "q2": 2}, seen={"q1": 1, "q2": 1})
         assert second.differing == ("q1",)

@@ -26,7 +26,7 @@ def phone(cast: Cast, context: BrowserContext, enter: Enter, settings: object) -
     make.make_packet(cast.quinn, cast.frida)
     enter(context, cast.quinn_user)
     page = context.new_page()
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a plain dict
     return page
 
 
