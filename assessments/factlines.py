@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import F, Value
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
-from assessments import facts
+from assessments import facts, healthwords
 from assessments.medicines import Recognised
 from assessments.models import (
     Allergy,
@@ -29,15 +28,6 @@ from patients.models import Patient
 TABLES: tuple[type[HealthFact], ...] = (
     Allergy, Condition, Diagnosis, FamilyHistory, HealthStatement, Medication, TreatmentTrial,
 )  # fmt: skip
-STATES = {
-    facts.State.ABSENT: _("not present"), facts.State.PAST: _("past"), facts.State.CONTROLLED: _("treated and stable"),
-    facts.State.CURRENT: _("present"), facts.State.UNCONTROLLED: _("untreated or unstable"), facts.State.UNKNOWN: _("not known"),
-}  # fmt: skip
-INDICATIONS = {
-    facts.Indication.GAD: _("generalised anxiety"), facts.Indication.OCD: _("obsessive-compulsive disorder"),
-    facts.Indication.PTSD: _("post-traumatic stress"), facts.Indication.RUMINATION: _("chronic rumination"),
-    facts.Indication.TRD: _("treatment-resistant depression"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,7 +92,9 @@ def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
             case facts.FamilyHistory():
                 found["family"].append(_family(fact, by))
             case facts.Indicated():
-                found["indicated"].append(Line(anchor(fact.id), str(INDICATIONS[fact.indication]), "", (), by))
+                found["indicated"].append(
+                    Line(anchor(fact.id), str(healthwords.INDICATIONS[fact.indication]), "", (), by)
+                )
     lines = {name: tuple(rows) for name, rows in found.items()}
     return Lines(
         conditions=lines["condition"], absent=tuple(sorted(absent)), allergies=lines["allergy"], medicines=lines["medication"],
@@ -148,7 +140,7 @@ def _condition(fact: facts.Condition, by: str) -> Line:
         notes.append(gettext("over since %(day)s") % {"day": localtime.day_text(fact.resolved_on)})
     if fact.by_prescriber:
         notes.append(gettext("confirmed by a prescriber"))
-    return Line(anchor(fact.id), str(fact.kind.label), str(STATES[fact.state]), tuple(notes), by)
+    return Line(anchor(fact.id), str(fact.kind.label), str(Condition.State(fact.state).label), tuple(notes), by)
 
 
 def _medicine(fact: facts.Medication, by: str) -> Line:

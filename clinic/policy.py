@@ -28,6 +28,9 @@ FIRST_LIMITS: dict[str, Any] = {
     },
     "sedation": {"scale": "MOAAS", "notify_le": 3, "emergency_le": 2, "discharge_eq": 5},
     "dose_mg_sl": {"first_soft": 150, "first_hard": 200, "soft": 300, "hard": 400, "step_max": 100},
+    # The most of one dose by the other routes (domain.md 3.4).
+    "dose_mg_kg": {"oral": 3.0, "im": 1.5, "iv": 1.0},
+    "dose_mg_in": {"hard": 84},
     "booster": {"max": 1, "window_min": [15, 30], "pct_max": 50},
     "consent_valid_days": 365,
     "clearance": {"valid_days": 90, "after_dose_days": 30, "max_days": 180, "max_sessions": 12},

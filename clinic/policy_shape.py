@@ -165,6 +165,9 @@ _SHAPES: dict[str, Shape] = {
     "sedation.discharge_eq": Whole(5, 5),
     "dose_mg_sl.first_soft": Whole(10, 600), "dose_mg_sl.first_hard": Whole(10, 600), "dose_mg_sl.soft": Whole(10, 800),
     "dose_mg_sl.hard": Whole(10, 800), "dose_mg_sl.step_max": Whole(5, 300),
+    "dose_mg_kg.oral": Number(0.1, 5), "dose_mg_kg.im": Number(0.1, 3), "dose_mg_kg.iv": Number(0.1, 2),
+    # Two devices of 28 mg, or three: the label knows nothing else.
+    "dose_mg_in.hard": Whole(56, 84),
     "booster.max": Whole(0, 3), "booster.window_min": Pair(Whole(0, 60), Whole(5, 120), rising=True), "booster.pct_max": Whole(0, 100),
     "consent_valid_days": Whole(30, 365), "clearance.valid_days": Whole(7, 365), "clearance.after_dose_days": Whole(1, 180),
     "clearance.max_days": Whole(7, 365), "clearance.max_sessions": Whole(1, 60),

@@ -32,6 +32,7 @@ class Section:
     limits: tuple[Words, ...]
 
 
+_MG_KG = "{0} mg/kg"
 _MINUTES, _HOURS, _DAYS, _WEEKS, _MONTHS, _YEARS, _MMHG, _MG = (
     lazy("{0} minutes"), lazy("{0} hours"), lazy("{0} days"), lazy("{0} weeks"), lazy("{0} months"), lazy("{0} years"),
     "{0}/{1} mmHg", "{0} mg",
@@ -81,12 +82,16 @@ SECTIONS: tuple[Section, ...] = (
         Words(("sedation", "emergency_le"), lazy("Emergency response at or below"), lazy("score {0}"), "domain 3.6"),
         Words(("sedation", "discharge_eq"), lazy("Goes home only at"), lazy("score {0}"), "domain 3.6"),
     )),
-    Section(lazy("Sublingual dose"), (
-        Words(("dose_mg_sl", "first_soft"), lazy("First session: needs a reason above"), _MG, "domain 3.4"),
-        Words(("dose_mg_sl", "first_hard"), lazy("First session: never above"), _MG, "domain 3.4"),
-        Words(("dose_mg_sl", "soft"), lazy("Later sessions: needs a reason above"), _MG, "domain 3.4"),
-        Words(("dose_mg_sl", "hard"), lazy("Later sessions: never above"), _MG, "domain 3.4"),
-        Words(("dose_mg_sl", "step_max"), lazy("From one session to the next: at most"), lazy("{0} mg more"), "domain 3.4"),
+    Section(lazy("Doses"), (
+        Words(("dose_mg_sl", "first_soft"), lazy("Under the tongue, first session: needs a reason above"), _MG, "domain 3.4"),
+        Words(("dose_mg_sl", "first_hard"), lazy("Under the tongue, first session: never above"), _MG, "domain 3.4"),
+        Words(("dose_mg_sl", "soft"), lazy("Under the tongue, later sessions: needs a reason above"), _MG, "domain 3.4"),
+        Words(("dose_mg_sl", "hard"), lazy("Under the tongue, later sessions: never above"), _MG, "domain 3.4"),
+        Words(("dose_mg_sl", "step_max"), lazy("Under the tongue, from one session to the next: at most"), lazy("{0} mg more"), "domain 3.4"),
+        Words(("dose_mg_kg", "oral"), lazy("Swallowed: never above"), _MG_KG, "domain 3.4"),
+        Words(("dose_mg_kg", "im"), lazy("Into a muscle: never above"), _MG_KG, "domain 3.4"),
+        Words(("dose_mg_kg", "iv"), lazy("Into a vein, over 40 minutes: never above"), _MG_KG, "domain 3.4"),
+        Words(("dose_mg_in", "hard"), lazy("Esketamine nasal spray: never above"), _MG, lazy("domain 3.4; esketamine label")),
         Words(("booster", "max"), lazy("Boosters in a session: at most"), "{0}", "domain 3.4"),
         Words(("booster", "window_min"), lazy("A booster is given between"), lazy("{0} and {1} minutes after the dose"), "domain 3.4"),
         Words(("booster", "pct_max"), lazy("A booster is at most"), lazy("{0} % of the first dose"), "domain 3.4"),
@@ -192,6 +197,8 @@ _TOUCHES: dict[str, str | Promise] = {
     "vitals": lazy("Everybody whose vital signs are taken at a dosing session from that day on."),
     "sedation": lazy("Everybody under effect from that day on."),
     "dose_mg_sl": lazy("Orders and doses from that day on; clearances keep the maximum they name."),
+    "dose_mg_kg": lazy("Orders and doses from that day on; clearances keep the maximum they name."),
+    "dose_mg_in": lazy("Orders and doses from that day on; clearances keep the maximum they name."),
     "booster": lazy("Boosters from that day on."),
     "consent_valid_days": lazy("Consents signed from that day on; those signed before keep their end."),
     "clearance": lazy("Clearances decided from that day on; those decided before keep their end."),

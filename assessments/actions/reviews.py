@@ -4,20 +4,22 @@ Everything is looked at before anything is signed, because a code signs once: a 
 of it. Why one signature may stand under several decisions: docs/decisions/0027.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from assessments import gate, standing
+from assessments import facts, gate, largestdose, standing
 from assessments.actions import clearances, flags
 from assessments.actions.clearances import NotInCare
 from assessments.clearancetexts import Decision, text_of
 from assessments.eligibility import ClearanceLimits, clearance_expiry
+from assessments.largestdose import Most
 from assessments.models import CareEvent, CareEventKind, Clearance, ClearanceMove, ScreeningFlag
 from clinic import localtime, policy
 from clinic.actions import people, signatures, worklist
@@ -27,8 +29,6 @@ from clinic.models import Signature, User, WorkItem
 from patients.models import CareTeamMember, Patient
 from patients.models.consents import Route
 
-# The policy's own section for a route; a route without one has no limits and is not cleared.
-LIMITS_OF = {Route.SL: "dose_mg_sl"}
 # How soon the patient is called about what was decided.
 CALL_WITHIN = timedelta(days=1)
 # What is put off is put off to a day one can still remember.
@@ -112,6 +112,16 @@ class NoLimitForRoute(Refused):
     def __init__(self, route: str) -> None:
         super().__init__(
             _("The clinic’s policy sets no largest dose for this route (%(route)s), so nobody can be cleared for it. A medical director approves one in the policy.")
+            % {"route": Route(route).label}
+        )  # fmt: skip
+
+
+class WeighFirst(Refused):
+    """The most of this route depends on the weight."""
+
+    def __init__(self, route: str) -> None:
+        super().__init__(
+            _("The largest dose for this route (%(route)s) is reckoned from the weight, and there is none that is recent enough. Weigh the patient and record it first.")
             % {"route": Route(route).label}
         )  # fmt: skip
 
@@ -239,7 +249,8 @@ def _decide(
     expires_on: date | None = None
     gone_without = [line for line in stands.lines if line.needs_words]
     if decision.clears:
-        _guard_what(decision, held, list(live.values()), limits.version.values)
+        doses = largest_doses(stands, limits.version.values, patient.home_location.tz, now)
+        _guard_what(decision, held, list(live.values()), limits.version.values, doses)
         unmet = gate.for_clearance(
             is_screened=stands.is_screened, flags=stands.flags, lines=stands.lines, on=today,
             decided={row.pk for row, _override in chosen}, workup_words=decision.workup_words,
@@ -315,7 +326,9 @@ def _guard_newest(clearance: Clearance, seen_version: int) -> None:
         raise NothingToDecide(clearance)
 
 
-def _guard_what(decision: Decision, held: Clearance, live: list[Clearance], values: Mapping[str, Any]) -> None:
+def _guard_what(
+    decision: Decision, held: Clearance, live: list[Clearance], values: Mapping[str, Any], doses: Iterable[Most]
+) -> None:
     """Refuse a clearance that does not name everything, or names more than the policy allows."""
     if decision.route not in Route.values or not decision.max_mg or not decision.max_sessions:
         raise SayWhich
@@ -326,11 +339,13 @@ def _guard_what(decision: Decision, held: Clearance, live: list[Clearance], valu
     for other in live:
         if other.pk != held.pk and other.route == decision.route and not other.is_cleared:
             raise RouteIsOpen(other)
-    most = largest_dose(values, decision.route)
-    if most is None:
+    most = next(one for one in doses if one.route == decision.route)
+    if not most.is_set:
         raise NoLimitForRoute(decision.route)
-    if decision.max_mg > most:
-        raise AboveTheLimit(most)
+    if most.mg is None:
+        raise WeighFirst(decision.route)
+    if decision.max_mg > most.mg:
+        raise AboveTheLimit(most.mg)
     cap = values.get("clearance", {}).get("max_sessions")
     if not isinstance(cap, int):
         raise LimitsMissing
@@ -338,11 +353,12 @@ def _guard_what(decision: Decision, held: Clearance, live: list[Clearance], valu
         raise TooManySessions(cap)
 
 
-def largest_dose(values: Mapping[str, Any], route: str) -> int | None:
-    """Return the most mg of a dose by a route that a policy's values allow; None when they set none."""
-    section = values.get(LIMITS_OF.get(Route(route), ""), {})
-    most = section.get("hard") if isinstance(section, dict) else None
-    return most if isinstance(most, int) else None
+def largest_doses(stands: standing.Standing, values: Mapping[str, Any], tz: ZoneInfo, now: datetime) -> list[Most]:
+    """Return the most of each route for this patient today, by a policy's values and a weight that is fresh enough."""
+    kilograms = largestdose.fresh_weight(
+        stands.facts.known, today=localtime.day_of(now, tz), tz=tz, max_age_days=int(values["weight_max_age_days"])
+    )
+    return [largestdose.most_of(values, facts.Route(route), kilograms) for route in Route.values]
 
 
 def _expiry(patient: Patient, values: Mapping[str, Any], today: date, now: datetime) -> date:

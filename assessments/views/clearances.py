@@ -1,7 +1,9 @@
 """The review of a patient for clearance: what a prescriber looks at and decides, and the list of what waits for one."""
 
 import uuid
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.postgres.aggregates import StringAgg
@@ -287,7 +289,7 @@ def _page(
         "packet": _packet(patient, tz),
         "referral": _referral(request, patient, tz),
         "limits_number": limits.number,
-        "largest": _largest(limits.version.values),
+        "largest": _largest(stands, limits.version.values, tz, request.now),
         "most_sessions": limits.version.values.get("clearance", {}).get("max_sessions"),
     }
 
@@ -328,7 +330,7 @@ def _referral(request: StaffRequest, patient: Patient, tz: Any) -> dict[str, str
     }  # fmt: skip
 
 
-def _largest(values: Any) -> list[dict[str, Any]]:
-    """Return the largest dose of each route that the policy has one for."""
-    found = [(Route(route).label, reviews.largest_dose(values, route)) for route in Route.values]
-    return [{"route": label, "mg": mg} for label, mg in found if mg is not None]
+def _largest(stands: standing.Standing, values: Any, tz: ZoneInfo, now: datetime) -> list[dict[str, Any]]:
+    """Return the largest dose of each route that the policy has one for; "mg" is None until somebody is weighed."""
+    doses = reviews.largest_doses(stands, values, tz, now)
+    return [{"route": Route(one.route).label, "mg": one.mg} for one in doses if one.is_set]

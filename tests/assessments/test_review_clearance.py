@@ -121,7 +121,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({**CLEARED, "max_mg": "0"}, "has to be 1 at least"),
     ({**CLEARED, "max_mg": "much"}, "Write a whole number"),
     ({**CLEARED, "max_sessions": "13"}, "at most 12 sessions"),
-    ({**CLEARED, "route": "im"}, "sets no largest dose for this route (into a muscle)"),
+    ({**CLEARED, "route": "im", "max_mg": "106"}, "at most 105 mg by this route"),
     ({**CLEARED, "conditions": "BP before."}, "Choose “cleared with conditions”"),
     ({**CLEARED, "outcome": "cleared_with_conditions"}, "Say what the conditions are"),
     ({"outcome": "declined"}, "Say why, in words"),
