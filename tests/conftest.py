@@ -21,7 +21,7 @@ from clinic.middleware import schema
 from clinic.models import User
 
 from . import factories
-from .cast import Cast, make_cast
+from .cast import Cast, cast_again
 
 # Whitenoise would list every file anew for each test client, which took longer than the requests. What production does
 # with collected files is tested in tests/clinic/test_compose.py.
@@ -89,7 +89,7 @@ def now() -> Iterator[datetime]:
 @pytest.fixture
 def cast(db: None) -> Cast:
     """The whole cast, in the database."""
-    return make_cast()
+    return cast_again()
 
 
 SignedIn = Callable[[User], Client]

@@ -42,5 +42,7 @@ def test_empty(context: BrowserContext, cast: Cast, enter: Enter, now: datetime)
     for who in ("theo", "petra"):
         context.clear_cookies()
         enter(context, getattr(cast, who))
-        faults += all_of(look_at(context, key, records) for key in keys_of(who) if can_be_empty(key, records))
+        faults += all_of(
+            look_at(context, key, records, empty=True) for key in keys_of(who) if can_be_empty(key, records)
+        )
     assert not faults, faults

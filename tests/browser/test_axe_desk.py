@@ -31,4 +31,4 @@ def test_empty(context: BrowserContext, cast: Cast, enter: Enter, now: datetime)
     records = fresh(cast)
     enter(context, cast.frida)
     there = [key for key in keys_of("frida") if can_be_empty(key, records)]
-    assert not (faults := all_of(look_at(context, key, records) for key in there)), faults
+    assert not (faults := all_of(look_at(context, key, records, empty=True) for key in there)), faults
