@@ -87,7 +87,7 @@ def wish_address_now(message: OutboundMessage) -> str:
 
 def visit_still_wanted(message: OutboundMessage, now: datetime) -> str:
     """Return why a letter about a visit should no longer go: moved, cancelled, begun, no consent, no patient to write to."""
-    visit = _visit(message)
+    visit = Appointment.objects.select_related("patient").get(pk=message.subject_id)
     return reminders.why_not(
         visit=visit, kind=message.kind, channel=message.channel, schedule_version=message.schedule_version,
         has_consent=reminders.has_consent(visit=visit, channel=message.channel), now=now,
@@ -96,7 +96,8 @@ def visit_still_wanted(message: OutboundMessage, now: datetime) -> str:
 
 def visit_address_now(message: OutboundMessage) -> str:
     """Return the patient's present address: a letter about a visit follows its reader."""
-    return reminders.address_of(visit=_visit(message), channel=message.channel)
+    field = "email" if message.channel == Channel.EMAIL else "phone"
+    return str(Appointment.objects.values_list(f"patient__{field}", flat=True).get(pk=message.subject_id) or "")
 
 
 def visit_not_sent(by: User, message: OutboundMessage, reason: str, now: datetime) -> None:

@@ -69,16 +69,18 @@ def plan(*, by: User, appointment: Appointment, now: datetime) -> list[Reminder]
         return present
     if rows:
         _withdraw(by=by, visit=visit, kinds={row.kind for row in rows}, reason=Reason.VISIT_MOVED, now=now)
-    items = ReminderPlanItem.objects.filter(plan__visit_type_code=visit.visit_type.code, plan__is_current=True)
+    items = list(ReminderPlanItem.objects.filter(plan__visit_type_code=visit.visit_type.code, plan__is_current=True))
+    if not items:
+        return []
     window = _window(now)
     made = Reminder.objects.bulk_create(
         [_row(item, visit, window=window, is_moved=bool(rows), now=now) for item in items]
     )
     made.sort(key=lambda row: (row.due_at, row.id))
-    consents = _consents([visit])
-    for row in made:
-        if row.status == Reminder.Status.PLANNED and row.due_at <= now:
-            _hand_over(by=by, reminder=row, visit=visit, consents=consents, window=window, now=now)
+    due = [row for row in made if row.status == Reminder.Status.PLANNED and row.due_at <= now]
+    consents = _consents([visit]) if due else set()
+    for row in due:
+        _hand_over(by=by, reminder=row, visit=visit, consents=consents, window=window, now=now)
     return made
 
 
