@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import datetime
+from uuid import UUID
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
@@ -10,8 +11,10 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 
+from assessments.actions import kiosks, links
 from clinic import keyring
-from clinic.models import OutboundMessage
+from clinic.actions import devices
+from clinic.models import Category, Channel, EnrolledDevice, OutboundMessage
 from patients.actions import patients
 from tests import chromium
 from tests import factories as make
@@ -85,12 +88,55 @@ def ways(cast: Cast) -> dict[str, Callable[[Page], None]]:
         page.get_by_role("button", name="Go on").click()
         page.get_by_role("heading", name="One more step").wait_for()
 
-    return {"code": code, "second_factor": second_factor, "reset_link": reset_link, "joined": joined}
+    return {
+        "code": code, "second_factor": second_factor, "reset_link": reset_link, "joined": joined, **ways_to_answer(cast),
+    }  # fmt: skip
+
+
+def ways_to_answer(cast: Cast) -> dict[str, Callable[[Page], None]]:
+    """Return how a browser gets to the questionnaires without a sign-in: by a letter's link, and at a kiosk."""
+    make.make_preference(cast.pat, cast.frida, Category.QUESTIONNAIRE, Channel.EMAIL)
+    asked = make.make_request(cast.pat, "gad-7")
+    letter = links.send(by=cast.theo, request=asked, now=make.NOON)
+    door = devices.enroll(
+        by=cast.ada, location=cast.denver, kind=EnrolledDevice.Kind.KIOSK, name="Door", room=None, now=make.NOON
+    )
+
+    def link(page: Page) -> None:
+        page.goto(reverse("assessments:answer_link", args=[token_of(letter.pk)]))
+        page.get_by_label("Your birth date").fill(f"{cast.pat.birth_date:%m/%d/%Y}")
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("link", name="Start").wait_for()
+
+    def kiosk(page: Page) -> None:
+        page.goto(reverse("clinic:set_up_device"))
+        page.get_by_label("Credential").fill(door.credential)
+        page.get_by_role("button", name="Set up").click()
+        page.get_by_label("Your code").wait_for()
+
+    def kiosk_code(page: Page) -> None:
+        kiosk(page)
+        given = kiosks.give_code(by=cast.frida, patient=cast.pat, location=cast.denver, now=make.NOON)
+        page.get_by_label("Your code").fill(given.code)
+        page.get_by_role("button", name="Open my questions").click()
+        page.get_by_role("heading", name="Are you Pat M.?").wait_for()
+
+    def kiosk_done(page: Page) -> None:
+        kiosk(page)
+        page.goto(reverse("assessments:kiosk_done"))
+        page.get_by_role("heading", name="Thank you, that is all").wait_for()
+
+    return {"link": link, "kiosk": kiosk, "kiosk_code": kiosk_code, "kiosk_done": kiosk_done}
+
+
+def token_of(subject: UUID) -> str:
+    """Return the token in the sealed letter about ``subject``."""
+    token: str = json.loads(keyring.unseal(OutboundMessage.objects.get(subject_id=subject).secret))["token"]
+    return token
 
 
 def invite(cast: Cast) -> str:
     """Invite somebody without a portal to it and return the token of their letter."""
     someone = make.make_patient(cast.denver, "Ivo", "Invited", birth_date=cast.quinn.birth_date)
     invitation = patients.invite_to_portal(by=cast.frida, patient=someone, now=make.NOON)
-    token: str = json.loads(keyring.unseal(OutboundMessage.objects.get(subject_id=invitation.pk).secret))["token"]
-    return token
+    return token_of(invitation.pk)
