@@ -127,7 +127,7 @@ def make_cast() -> Cast:
     )  # fmt: skip
 
 
-_rows = b""
+_rows = ""
 _people = b""
 
 
@@ -142,14 +142,14 @@ def cast_again() -> Cast:
             cursor.execute(_rows)
         again: Cast = pickle.loads(_people)
         return again
-    written: list[bytes] = []
+    written: list[str] = []
 
     def remember(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if sql.startswith(("INSERT", "UPDATE")):
-            written.append(context["cursor"].mogrify(sql, params))
+            written.append(context["cursor"].mogrify(sql, params).decode())
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(remember):
         cast = make_cast()
-    _rows, _people = b";\n".join(written), pickle.dumps(cast)
+    _rows, _people = ";\n".join(written), pickle.dumps(cast)
     return cast
