@@ -25,21 +25,25 @@ def keys_of(who: str) -> list[str]:
     return sorted(key for key, look in LOOKS.items() if look.who == who and not look.not_a_page and not look.way_in)
 
 
-# Where a page is looked at: width, theme, and the rules that are asked (none named: all of them). Colours follow the
-# theme and not the width, so two whole rounds and the contrast of the desk's own parts see every combination.
-ROUNDS: tuple[tuple[int, Literal["light", "dark"], tuple[str, ...]], ...] = (
-    (DESK, "light", ()),
-    (DESK, "dark", ("color-contrast",)),
-    (PHONE, "dark", ()),
+# What depends on the width: how colours stand on what they lie on there, whether a finger hits, and what a table loses when
+# its rows become cards.
+BY_WIDTH = (
+    "color-contrast",
+    "target-size",
+    "scrollable-region-focusable",
+    "th-has-data-cells",
+    "td-headers-attr",
+    "empty-table-header",
 )
-
-
-# A refusal adds words by the fields of a page that was looked at already, and an empty page takes some away: all is asked
-# once, and the colours and the room of what is left in the other theme and on a phone.
-LIGHT_ROUNDS: tuple[tuple[int, Literal["light", "dark"], tuple[str, ...]], ...] = (
-    (DESK, "light", ()),
-    (PHONE, "dark", ("color-contrast", "target-size")),
-)
+# What a refusal adds to a page that was looked at already: words beside fields, and a summary with links.
+OF_FORMS = (
+    "label", "form-field-multiple-labels", "select-name", "aria-valid-attr-value", "aria-allowed-attr", "aria-required-attr",
+    "duplicate-id-aria", "link-name", "button-name", "heading-order", "list", "listitem", "region", "color-contrast", "target-size",
+)  # fmt: skip
+Round = tuple[int, Literal["light", "dark"], tuple[str, ...]]
+# Where a page is looked at: width, theme, and the rules that are asked (none named: all of them).
+ROUNDS: tuple[Round, ...] = ((DESK, "light", ()), (DESK, "dark", ("color-contrast",)), (PHONE, "dark", BY_WIDTH))
+LIGHT_ROUNDS: tuple[Round, ...] = ((DESK, "light", OF_FORMS), (PHONE, "dark", ("color-contrast", "target-size")))
 
 
 def faults_of(page: Page, name: str, *, lightly: bool = False) -> list[str]:
