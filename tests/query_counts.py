@@ -26,7 +26,9 @@ def queries(client: Client, address: str) -> list[str]:
     """
     for _ in range(2):
         show(client, address)
-    # Kept for a minute of the machine's time, which a busy machine may let go by in the middle of this.
+    # Kept for a minute of the machine's time, which a busy machine may let go by in the middle of this: kept anew just before.
+    policy.forget()
+    homelocation.forget()
     policy.session_timeouts(clock.now())
     homelocation.public_name()
     with CaptureQueriesContext(connection) as asked:
