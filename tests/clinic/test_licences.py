@@ -18,6 +18,10 @@ def test_with_licence_registration_and_role(cast: Cast) -> None:
     make.make_licences(cast.dana, expires_on=DAY)
     people.may_prescribe(cast.dana, cast.denver, DAY)
     people.may_practise(cast.dana, cast.denver, DAY)
+    # Both end on that very day: it is the last that she may.
+    for asked in (people.may_prescribe, people.may_practise):
+        with pytest.raises(people.LicenceExpired):
+            asked(cast.dana, cast.denver, DAY + timedelta(days=1))
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,7 @@ class TestBruteForce:
     def test_right_ones_count_for_nothing(self, staff: Cast) -> None:
         for n in range(12):
             with time_machine.travel(make.NOON + timedelta(seconds=30 * n), tick=False):
-                sign(staff.dana, staff.denver, subject_id=new_id())
+                assert sign(staff.dana, staff.denver, subject_id=new_id()).pk, f"the {n + 1}th in six minutes"
 
     def test_patients_codes_too(self, staff: Cast) -> None:
         code = mailed(staff.pat_user)
