@@ -1,4 +1,4 @@
-"""What becomes of a part of a packet when one or several windows save it. Pure; nothing typed is ever lost.
+"""What becomes of a draft when one or several windows save it: a part of a packet, a questionnaire. Pure; nothing typed is lost.
 
 A window says which values it showed when it began (``seen``), what stands in it now, who it is, and how many times it has
 spoken. Compared field by field, three ways: what the window did not change is not written; what it changed is written; and
@@ -25,7 +25,8 @@ class Window:
     def read(cls, key: str) -> "Window":
         """Return the window of a form's key, "<name>.<turn>"; a key that says nothing is a window nobody knows."""
         name, _dot, turn = key.strip().partition(".")
-        return cls(name[:40], int(turn[:9]) if turn[:9].isascii() and turn[:9].isdigit() else 0)
+        known = name[:40] if name.isascii() and name.replace("-", "").isalnum() else ""
+        return cls(known, int(turn[:9]) if turn[:9].isascii() and turn[:9].isdigit() else 0)
 
 
 @dataclass(frozen=True)
@@ -61,29 +62,40 @@ def read_seen(text: str) -> dict[str, str]:
 
 def merge(stored: Stored, *, typed: Mapping[str, str], seen: Mapping[str, str], window: Window) -> Merged:
     """Return what is kept once a window has saved ``typed``, which names every field that it shows."""
-    turns: dict[str, int] = dict(stored.hands.get("turns", {}))
-    if window.name in turns and window.turn < turns[window.name]:
+    if is_late(stored.hands, window):
         return Merged(stored, frozenset(), frozenset(), is_stale=True)
     draft, others = dict(stored.draft), {name: list(texts) for name, texts in stored.others.items()}
-    writers: dict[str, str] = dict(stored.hands.get("writers", {}))
     changed, clashed = set(), set()
     for name, value in typed.items():
         before, shown = draft.get(name, ""), seen.get(name, "")
-        is_own = writers.get(name) == window.name
-        # What this window saved and never heard back about is no other window's.
+        is_own = wrote(stored.hands, window, name)
         if value == before or (value == shown and not is_own):
             continue
         if before and before != shown and not is_own:
             clashed.add(name)
             others[name] = [*(text for text in others.get(name, []) if text not in (before, value)), before]
         draft[name] = value
-        writers[name] = window.name
         changed.add(name)
-    turns.pop(window.name, None)
-    turns[window.name] = window.turn
-    kept_turns = dict(list(turns.items())[-WINDOWS:])
-    hands = {"turns": kept_turns, "writers": writers}
+    hands = heard(stored.hands, window, changed)
     return Merged(Stored(_without_blanks(draft), others, hands), frozenset(changed), frozenset(clashed))
+
+
+def is_late(hands: Mapping[str, Any], window: Window) -> bool:
+    """Return whether the window has spoken later already: its letter was overtaken on the way, and is no news."""
+    return bool(window.turn < hands.get("turns", {}).get(window.name, 0))
+
+
+def wrote(hands: Mapping[str, Any], window: Window, name: str) -> bool:
+    """Return whether the field was last changed by this same window: what it saved and never heard back about is its own."""
+    return bool(window.name) and bool(hands.get("writers", {}).get(name) == window.name)
+
+
+def heard(hands: Mapping[str, Any], window: Window, changed: Iterable[str]) -> dict[str, Any]:
+    """Return the bookkeeping once a window has spoken and changed these fields."""
+    turns = {name: turn for name, turn in hands.get("turns", {}).items() if name != window.name}
+    turns[window.name] = window.turn
+    writers = {**hands.get("writers", {}), **dict.fromkeys(changed, window.name)}
+    return {"turns": dict(list(turns.items())[-WINDOWS:]), "writers": writers}
 
 
 def choose(stored: Stored, *, name: str, place: int | None) -> Stored:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from assessments import definitions, scoring, wordings
+from assessments import definitions, merging, scoring, wordings
 from assessments.instrument import Definition
 from assessments.models import AskingRule, AssessmentRequest, CareEvent, Packet
 from clinic import audit, businessdays
@@ -198,13 +198,15 @@ def save_draft(
     request: AssessmentRequest,
     answers: Mapping[str, object],
     seen: Mapping[str, object] | None = None,
+    window: merging.Window | None = None,
     position: str = "",
     now: datetime,
 ) -> Saved:
     """Return the request with these answers kept; None takes one back. The first time fixes version and language.
 
     ``seen`` is what the page showed when it was made: an answer that another window has changed since is left alone and
-    named in ``differing``, everything else is kept. Without ``seen`` the answers given here stand. Refuses what is not
+    named in ``differing``, everything else is kept. Without ``seen`` the answers given here stand. What ``window`` wrote
+    itself it may change, and a letter of it that was overtaken by a later one changes nothing. Refuses what is not
     offered, a request that is not open now, and an instrument that is not for patients.
     """
     request = _locked(request)
@@ -219,10 +221,14 @@ def save_draft(
         raise NoSuchAnswer from None
     if not {*answers, position} <= {item.id for item in definition.items} | {""}:
         raise NoSuchAnswer
+    if window and merging.is_late(request.hands, window):
+        return Saved(request, ())
     differing = tuple(
         item
         for item, value in answers.items()
-        if seen is not None and request.draft.get(item) not in (seen.get(item), value)
+        if seen is not None
+        and request.draft.get(item) not in (seen.get(item), value)
+        and not (window and merging.wrote(request.hands, window, item))
     )
     kept = dict(request.draft)
     for item, value in answers.items():
@@ -232,8 +238,12 @@ def save_draft(
             kept.pop(item, None)
         else:
             kept[item] = value
-    fields = ["draft", "revision", "saved_at"] if kept != request.draft else []
-    if fields:
+    changed = [item for item in answers if kept.get(item) != request.draft.get(item)]
+    fields = ["draft", "revision", "saved_at"] if changed else []
+    if window:
+        request.hands = merging.heard(request.hands, window, changed)
+        fields.append("hands")
+    if changed:
         request.draft, request.revision, request.saved_at = kept, request.revision + 1, now
     if position and position != request.position:
         request.position = position

@@ -94,6 +94,8 @@ class AssessmentRequest(Record):
     reminders = models.PositiveSmallIntegerField(default=0)
     # What has been answered so far: {item id: value}, kept at every change, never read as an answer before it is handed in.
     draft = models.JSONField(default=dict)
+    # Which windows have spoken how often, and which wrote what last (assessments.merging).
+    hands = models.JSONField(default=dict)
     # The item the person was at, and a number that each kept change raises.
     position = models.CharField(max_length=24, blank=True)
     revision = models.PositiveIntegerField(default=0)

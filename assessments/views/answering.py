@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import structlog
 from django.http import HttpRequest, HttpResponse, QueryDict
 
-from assessments import definitions, safety, wordings
+from assessments import definitions, merging, safety, wordings
 from assessments.actions import calling_help, requests, responses
 from assessments.actions.requests import NotForPatients
 from assessments.answersheet import Sheet, field_name
@@ -26,13 +26,15 @@ from clinic.actions import system
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, OurRequest, answer, go_to
 from clinic.logs import trail
-from clinic.models import EnrolledDevice, User
+from clinic.models import EnrolledDevice, User, new_id
 from patients import crisis
 
 log = structlog.get_logger(__name__)
 
 # What a page was made from, sent back with it. Under this name a form that arrived too late gives it back (clinic.keptforms).
 SEEN = "version"
+# Which window speaks, and the how-manieth time (static/js/turns.js).
+KEY = "entry_key"
 # More than any page of ours sends.
 LONGEST_SEEN = 60_000
 NOT_DONE = 503
@@ -113,6 +115,7 @@ def _question(
     context = {
         "question": question,
         "seen": _seen_json([question], sheet),
+        "entry_key": f"{new_id()}.0",
         "before_url": way.to(question=before) if before else way.to(show="begin"),
         "here": way.to(question=item),
         **more,
@@ -123,7 +126,9 @@ def _question(
 def _all(
     request: OurRequest, way: Way, asked: AssessmentRequest, sheet: Sheet, *, status: int = 200, **more: Any
 ) -> HttpResponse:
-    context = {"seen": _seen_json(sheet.questions, sheet), "here": way.to(show="all"), **more}
+    context = {
+        "seen": _seen_json(sheet.questions, sheet), "entry_key": f"{new_id()}.0", "here": way.to(show="all"), **more
+    }  # fmt: skip
     return _answer(request, "assessments/_answer_all.html", way, asked, sheet, context, status=status)
 
 
@@ -205,7 +210,7 @@ def _save(request: OurRequest, way: Way, asked: AssessmentRequest, sheet: Sheet)
     try:
         saved = requests.save_draft(
             by=_who(way, asked, request), request=asked, answers=given, seen=seen or None,
-            position=item if sheet.has(item) else "", now=request.now,
+            window=merging.Window.read(request.POST[KEY]) if request.POST.get(KEY) else None, position=item if sheet.has(item) else "", now=request.now,
         )  # fmt: skip
     except Refused as refusal:
         again = _all if is_all or not sheet.has(item) else _question

@@ -1,25 +1,13 @@
 /* <form data-autosave>: every change is sent to the form's own address a moment later, as its button "keep" would, and what
    the server says goes into [data-autosave-result] of the form: when it was saved, and what else the person has to know.
-   One letter at a time; the next takes everything typed meanwhile. "entry_key" is "<window>.<turn>", and the turn grows with
-   each letter, so that a late one is not read as news. Without this file the form's buttons save. */
+   One letter at a time; the next takes everything typed meanwhile, and turns.js counts them. Without this file the form's
+   buttons save. */
 
 const WAIT = 700;
 const TRY_AGAIN = 5000;
 const open = new Map();
 
-function keyOf(form) {
-  return form.elements.namedItem("entry_key");
-}
-
-function nextTurn(form) {
-  const key = keyOf(form);
-  if (!key) return;
-  const [name, turn] = key.value.split(".");
-  key.value = `${name}.${Number(turn) + 1}`;
-}
-
 function letterOf(form) {
-  nextTurn(form);
   const body = new FormData(form);
   body.set("go", "keep");
   return body;
@@ -126,7 +114,6 @@ function attach(form) {
     clearTimeout(state.timer);
     state.isDirty = false;
     state.abort?.abort();
-    nextTurn(form);
   }, { capture: true });
 }
 

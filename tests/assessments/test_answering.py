@@ -169,6 +169,23 @@ class TestTwoWindows:
         again = {"answer-q1": 0, "version": field(late, "version")}
         assert pat.post(url(asked, question="q1"), again).status_code == 302, "now they have seen it, and may change it"
 
+    def test_one_window_is_not_taken_for_two(self, pat: Client, asked: AssessmentRequest) -> None:
+        page = pat.get(url(asked, question="q9"))
+        key = field(page, "entry_key").removesuffix(".0")
+        sent = {"answer-q9": 0, "version": field(page, "version"), "entry_key": f"{key}.1", "next": "save"}
+        pat.post(url(asked, question="q9"), sent, headers={"HX-Request": "true"})
+        quick = {**sent, "answer-q9": 2, "entry_key": f"{key}.3", "next": "forward"}
+        assert pat.post(url(asked, question="q9"), quick).status_code == 302
+        overtaken = {**sent, "entry_key": f"{key}.2", "version": '{"q9": 2}'}
+        pat.post(url(asked, question="q9"), overtaken, headers={"HX-Request": "true"})
+        asked.refresh_from_db()
+        assert asked.draft == {"q9": 2}
+
+    @pytest.mark.parametrize("key", ["", ".", "\x00.1", "é.²", "x" * 500 + ".9999999999999", "a.b.c"])
+    def test_a_made_up_key_breaks_nothing(self, pat: Client, asked: AssessmentRequest, key: str) -> None:
+        sent = {"answer-q1": 1, "version": '{"q1": null}', "entry_key": key}
+        assert pat.post(url(asked, question="q1"), sent).status_code == 302
+
     def test_nothing_is_handed_in_unseen(self, pat: Client, asked: AssessmentRequest) -> None:
         draft(asked, **all_of(0))
         page = pat.get(url(asked, show="check"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from assessments.actions import requests as actions
+from assessments.merging import Window
 from assessments.models import AssessmentRequest, AssessmentResponse
 from clinic.errors import Refused
 from clinic.models import AuditEvent, WorkItem
@@ -71,6 +72,24 @@ class TestDraft:
         again = save(answers={"q1": 3}, seen={"q1": 1})
         assert again.differing == (), "the same answer twice is no quarrel"
         assert again.request.revision == 6
+
+    def test_a_window_may_change_what_it_never_heard_back_about(self, cast: Cast, now: datetime) -> None:
+        asked = make.make_request(cast.pat)
+        save = functools.partial(actions.save_draft, by=cast.pat_user, request=asked, seen={"q9": None}, now=now)
+        save(answers={"q9": 0}, window=Window("phone", 1))
+        own = save(answers={"q9": 2}, window=Window("phone", 2))
+        assert (own.differing, own.request.draft) == ((), {"q9": 2})
+        assert save(answers={"q9": 0}, window=Window("laptop", 1)).differing == ("q9",)
+        nameless = save(answers={"q9": 1}, window=Window.read(".5"))
+        assert nameless.differing == ("q9",), "a window that does not say who it is is another one"
+
+    def test_a_letter_that_was_overtaken_takes_nothing_back(self, cast: Cast, now: datetime) -> None:
+        asked = make.make_request(cast.pat)
+        save = functools.partial(actions.save_draft, by=cast.pat_user, request=asked, now=now)
+        save(answers={"q9": 2}, seen={"q9": None}, window=Window("phone", 1))
+        save(answers={"q9": 2}, seen={"q9": 2}, window=Window("phone", 3))
+        late = save(answers={"q9": 0}, seen={"q9": 2}, window=Window("phone", 2))
+        assert (late.differing, late.request.draft, late.request.revision) == ((), {"q9": 2}, 1)
 
     @pytest.mark.parametrize(
         "answers", [{"q1": 4}, {"q1": "2"}, {"q1": True}, {"q77": 1}, {"q77": None}, {"q1": [1]}], ids=str
