@@ -42,13 +42,15 @@ def text_of(
     expires_on: date | None,
     gone_without: Sequence[workup.Line],
     overrides: Sequence[str],
+    ends: Sequence[str] = (),
     policy_number: int,
     by: str,
     now: datetime,
 ) -> str:
     """Return exactly what is signed, line by line: who, what, until when, under which limits, and each flag decided with it.
 
-    ``step`` is the version that was decided about, so that the same words about another step are another text.
+    ``step`` is the version that was decided about, so that the same words about another step are another text; ``ends`` says
+    what was cleared and ends with a no.
     """
     lines = [
         gettext("Clearance of %(name)s, %(mrn)s, step %(step)s")
@@ -74,6 +76,8 @@ def text_of(
         )
         if words
     ]
+    if ends:
+        lines.append(gettext("Ends: %(what)s") % {"what": "; ".join(ends)})
     if gone_without and decision.clears:
         missing = ", ".join(str(line.label) for line in gone_without)
         lines.append(gettext("Without: %(what)s") % {"what": missing})

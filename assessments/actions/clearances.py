@@ -163,15 +163,19 @@ def suspend(*, by: User, patient: Patient, flag: ScreeningFlag, now: datetime) -
 
 @transaction.atomic
 def withdraw(*, by: User, clearance: Clearance, reason: str, now: datetime) -> Clearance:
-    """Return the clearance, withdrawn because the patient said so to ``by``. Refuses one that has ended."""
+    """Return the clearance, withdrawn because the patient said so to ``by``. Refuses one that has ended.
+
+    Whoever does not want to go on is not treated by another route either: everything that is asked or cleared ends with it.
+    """
     patient = locked_patient(clearance.patient)
-    clearance = Clearance.objects.select_for_update(no_key=True).get(pk=clearance.pk)
-    if not clearance.is_live:
+    live = {one.pk: one for one in _live(patient, *Clearance.LIVE)}
+    if clearance.pk not in live:
         raise HasEnded
-    clearance.patient = patient
-    move(by=by, clearance=clearance, to=Status.WITHDRAWN_BY_PATIENT, cause=Cause.PERSON, reason=reason, now=now)
-    settle_work(by=by, clearance=clearance, outcome=WorkItem.Outcome.NOT_NEEDED, now=now)
-    return clearance
+    for one in live.values():
+        one.patient = patient
+        move(by=by, clearance=one, to=Status.WITHDRAWN_BY_PATIENT, cause=Cause.PERSON, reason=reason, now=now)
+        settle_work(by=by, clearance=one, outcome=WorkItem.Outcome.NOT_NEEDED, now=now)
+    return live[clearance.pk]
 
 
 def settle_work(*, by: User, clearance: Clearance, outcome: WorkItem.Outcome, now: datetime) -> None:

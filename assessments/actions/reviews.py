@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from assessments import facts, gate, largestdose, standing
+from assessments import facts, gate, largestdose, reviewpage, standing
 from assessments.actions import clearances, flags
 from assessments.actions.clearances import NotInCare
 from assessments.clearancetexts import Decision, text_of
@@ -215,7 +215,8 @@ def decide(
     mg are of one dose, sessions of the whole clearance; it holds until ``clearance_expiry`` says. The patient is screened anew first,
     and what that finds stays found even when the decision is refused. Refuses everybody else, a prescriber whose licence or DEA
     registration has run out, a version that is not the newest, whatever ``gate.for_clearance`` names, more than the policy's most,
-    and a wrong proof. Nothing is signed unless all of it can be. Source: domain.md 1.3, 1.5, 1.6, scenario 50.
+    and a wrong proof. Nothing is signed unless all of it can be. A no to a question that names no route ends what stands for any.
+    Source: domain.md 1.3, 1.5, 1.6, scenario 50.
     """
     flags.rescreen(by=by, patient=clearance.patient, now=now)
     decision = Decision(
@@ -260,9 +261,11 @@ def _decide(
         expires_on = _expiry(patient, limits.version.values, today, now)
     else:
         expires_on = _guard_no(decision, today)
+    ends = held.would_end(live.values()) if decision.outcome in Clearance.REFUSALS else []
     content = text_of(
         patient=patient, step=held.version, decision=decision, expires_on=expires_on, gone_without=gone_without, policy_number=limits.number,
-        overrides=[flags.text_of(row, override) for row, override in chosen], by=by.name, now=now,
+        overrides=[flags.text_of(row, override) for row, override in chosen],
+        ends=[str(reviewpage.clearance_line(one, patient.home_location.tz)["limits"]) for one in ends], by=by.name, now=now,
     )  # fmt: skip
     signature = signatures.sign(
         by=by, signer=by, proof=proof, purpose=Signature.Purpose.CLEARANCE, subject_type="clearance", subject_id=held.pk,
@@ -272,6 +275,11 @@ def _decide(
     for other in live.values():
         if decision.clears and other.pk != held.pk and other.route == decision.route:
             clearances.move(by=by, clearance=other, to=Status.EXPIRED, cause=Cause.PERSON, reason=gettext("replaced by a new clearance"), now=now)  # fmt: skip
+    for other in ends:
+        other.patient = patient
+        why = gettext("ended by “%(outcome)s”") % {"outcome": Status(decision.outcome).label}
+        clearances.move(by=by, clearance=other, to=Status.EXPIRED, cause=Cause.PERSON, reason=why, now=now)
+        clearances.settle_work(by=by, clearance=other, outcome=WorkItem.Outcome.NOT_NEEDED, now=now)
     return _write(by, held, decision, expires_on, content, signature, now)
 
 

@@ -1,5 +1,6 @@
 """Screening flags as they stand, and the decision whether a person may be treated: domain.md 1.3 to 1.6."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -201,6 +202,8 @@ class Clearance(Record):
         Status.CLEARED, Status.CLEARED_WITH_CONDITIONS, Status.MORE_INFO_REQUESTED, Status.MEDICAL_CLEARANCE_PENDING,
         Status.DEFERRED, Status.DECLINED, Status.REFERRED_OUT,
     )  # fmt: skip
+    # A no to the whole question: what stands for any route ends with it.
+    REFUSALS = (Status.DEFERRED, Status.DECLINED, Status.REFERRED_OUT)
     # domain.md 1.6, with three readings of ours (docs/decisions/0027): flags are computed in the transaction that hands the packet
     # in, a review may begin without a packet, and a clearance may be replaced by a newer one, which ends it as its time would.
     # A trigger holds the same table (migration 0002); a test compares the two.
@@ -315,6 +318,12 @@ class Clearance(Record):
     def may_be_decided(self) -> bool:
         """Return whether a prescriber may decide it now: it is in review, or may be taken into review."""
         return self.status == self.Status.CLINICIAN_REVIEW or self.Status.CLINICIAN_REVIEW in self.MOVES[self.status]
+
+    def would_end(self, live: "Iterable[Clearance]") -> "list[Clearance]":
+        """Return which of a patient's live clearances a no to this one ends: all that stand, unless it is about one route alone."""
+        if self.route:
+            return []
+        return [one for one in live if one.pk != self.pk and (one.is_cleared or one.is_suspended)]
 
     @property
     def colour(self) -> str:

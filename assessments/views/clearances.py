@@ -270,6 +270,8 @@ def _page(
         "why_not": why_not,
         "asked": asked,
         "asked_line": reviewpage.clearance_line(asked, tz) if asked else None,
+        "would_end": [reviewpage.clearance_line(one, tz)["limits"] for one in asked.would_end(found)] if asked else [],
+        "may_stop": asked if asked and asked.is_live else next((one for one in found if one.is_live), None),
         "clearances": [reviewpage.clearance_line(one, tz) for one in found],
         "others": [
             reviewpage.clearance_line(one, tz) | {"may_be_chosen": one.may_be_decided} for one in found if one != asked

@@ -418,6 +418,41 @@ def test_a_renewal_replaces_the_clearance_of_its_route_and_another_route_is_its_
     assert (first.status, second.status, second.max_mg) == ("expired", "cleared", 300)
 
 
+@pytest.mark.parametrize("outcome", ["declined", "referred_out", "deferred"])
+def test_a_no_to_treatment_ends_what_is_cleared_and_says_so_before_and_in_what_is_signed(
+    ready: Cast, signed_in: SignedIn, now: datetime, outcome: str
+) -> None:
+    """Without this, a patient who was declined at a renewal went on being cleared by the older decision."""
+    tongue = make.make_clearance(ready.pat, "cleared", by=ready.dana)
+    muscle = make.make_clearance(ready.pat, "suspended", by=ready.dana, route="im")
+    client = signed_in(ready.dana)
+    asked = f"{url(ready)}?clearance={question(ready).pk}"
+    assert "also ends what stands now" in client.get(asked).content.decode()
+    data = {"outcome": outcome, "reason": "No longer safe at home.", "until": "2027-02-01"}
+    assert refusal(send(client, ready, question(ready), **data)) == ""
+    ended = question(ready)
+    assert ended.status == outcome
+    for one in (tongue, muscle):
+        one.refresh_from_db()
+        assert one.status == Status.EXPIRED
+        step = ClearanceMove.objects.get(clearance=one, to_status="expired")
+        assert (step.cause, step.by) == ("person", ready.dana)
+        assert str(ended.get_status_display()) in step.reason
+    words = ClearanceMove.objects.get(clearance=ended, to_status=outcome).content
+    assert "Ends: under the tongue · at most 200 mg · 6 sessions; into a muscle" in words
+
+
+def test_a_not_yet_and_a_no_to_one_route_leave_the_others(ready: Cast, signed_in: SignedIn) -> None:
+    tongue = make.make_clearance(ready.pat, "cleared", by=ready.dana)
+    muscle = make.make_clearance(ready.pat, "suspended", by=ready.dana, route="im")
+    client = signed_in(ready.dana)
+    assert refusal(send(client, ready, question(ready), outcome="more_info_requested", reason="The ECG.")) == ""
+    assert "also ends what stands now" not in client.get(f"{url(ready)}?clearance={muscle.pk}").content.decode()
+    assert refusal(send(client, ready, muscle, outcome="declined", reason="Not by needle.")) == ""
+    tongue.refresh_from_db()
+    assert tongue.status == Status.CLEARED
+
+
 def test_to_know_is_seen_once_and_by_somebody(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
     make.make_health_fact(Medication, ready.pat, ready.nina, at=now, text="sertraline 50 mg", taking="current")
     flags.rescreen(by=ready.nina, patient=ready.pat, now=now)
@@ -431,6 +466,13 @@ def test_to_know_is_seen_once_and_by_somebody(ready: Cast, signed_in: SignedIn, 
 
 def test_the_patient_stops(ready: Cast, signed_in: SignedIn) -> None:
     clearance = question(ready)
+    # What is cleared ends with it, and can be ended where nothing is asked.
+    tongue = make.make_clearance(ready.pat, "cleared", by=ready.dana)
+    quinns = make.make_clearance(ready.quinn, "cleared", by=ready.dana)
+    make.make_care_team_member(ready.quinn, ready.dana)
+    review = reverse("assessments:review_clearance", args=[ready.quinn.pk])
+    stops = reverse("assessments:withdraw_clearance", args=[quinns.pk])
+    assert stops in signed_in(ready.dana).get(review).content.decode()
     where = reverse("assessments:withdraw_clearance", args=[clearance.pk])
     assert signed_in(ready.tess).get(where).status_code == 404
     assert signed_in(ready.frida).post(where).status_code == 403
@@ -440,8 +482,12 @@ def test_the_patient_stops(ready: Cast, signed_in: SignedIn) -> None:
     assert clearance.status == Status.CLINICIAN_REVIEW
     assert client.post(where, {"reason": "Told me on the phone."}).status_code == 302
     assert client.post(where, {"reason": "Again."}).status_code == 422
-    clearance.refresh_from_db()
-    assert clearance.status == Status.WITHDRAWN_BY_PATIENT
+    for one in (clearance, tongue):
+        one.refresh_from_db()
+        assert one.status == Status.WITHDRAWN_BY_PATIENT
+        assert ClearanceMove.objects.get(clearance=one, to_status=one.status).reason == "Told me on the phone."
+    quinns.refresh_from_db()
+    assert quinns.status == Status.CLEARED
 
 
 def test_nothing_is_the_default_and_get_writes_nothing(ready: Cast, signed_in: SignedIn) -> None:
