@@ -11,7 +11,7 @@ from assessments.askingtimes import DAY
 from assessments.instrument import Definition
 from assessments.models import CareEventKind
 from clinic.forms import words
-from patients.forms.fields import spoken
+from clinic.forms.words import spoken
 
 # How many hours one of a unit is; less than 0 is before the event.
 UNITS = {"hours_after": 1, "days_after": DAY, "hours_before": -1, "days_before": -DAY}
@@ -53,7 +53,7 @@ class AddAskingRuleForm(words.Form):
     def __init__(self, *args: Any, sendable: Iterable[Definition], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices = [("", _("Choose a questionnaire")), *((each.code, each.name) for each in sendable)]
-        self.fields["code"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
+        self.offer("code", choices)
 
     def line(self) -> Line:
         """Return the line as the action takes it."""

@@ -138,7 +138,7 @@ class AcknowledgeFlagsForm(words.Form):
     def __init__(self, *args: Any, flags: Iterable[ScreeningFlag], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rows = {row.pk: row for row in flags}
-        self.fields["flags"].choices = [(str(pk), str(pk)) for pk in self.rows]  # type: ignore[attr-defined]  # a choice field
+        self.offer("flags", [(str(pk), str(pk)) for pk in self.rows])
 
     def chosen(self) -> list[ScreeningFlag]:
         return [self.rows[pk] for pk in self.cleaned_data["flags"]]

@@ -20,8 +20,9 @@ from assessments.actions.entries import Given, Way
 from assessments.instrument import Definition, Item, Kind
 from assessments.models import AssessmentResponse
 from clinic.forms import words
+from clinic.forms.words import spoken
 from clinic.models import User
-from patients.forms.fields import LongText, spoken
+from patients.forms.fields import LongText
 
 BLANK = "blank"
 
@@ -224,7 +225,7 @@ class AskQuestionnairesForm(words.Form):
             (each.code, gettext("%(name)s, about %(n)d min") % {"name": each.name, "n": each.minutes})
             for each in sendable
         ]
-        self.fields["codes"].choices = choices  # type: ignore[attr-defined]  # a MultipleChoiceField
+        self.offer("codes", choices)
 
     def clean_due_on(self) -> date:
         day: date = self.cleaned_data["due_on"]

@@ -20,7 +20,7 @@ from assessments.medicines import MedicineClass
 from assessments.models import Allergy, Condition, Measurement, Medication, Source
 from clinic import localtime
 from clinic.forms import words
-from patients.forms.fields import spoken
+from clinic.forms.words import spoken
 
 YES_NO = [("yes", _("Yes")), ("no", _("No")), ("unknown", _("Asked, and not known"))]
 NONE = "none"
@@ -248,7 +248,7 @@ class RecordMeasurementForm(FactForm):
             del self.fields[name]
         if kind in self.RESULTS:
             choices = [one for one in spoken(Measurement.Result.choices) if one[0] in self.RESULTS[kind]]
-            self.fields["result"].choices = choices  # type: ignore[attr-defined]  # it is a ChoiceField
+            self.offer("result", choices)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()

@@ -39,10 +39,8 @@ class AuditLogForm(words.Form):
         super().__init__(*args, **kwargs)
         everybody = [("", _("Everybody")), *people, (STRANGERS, _("Somebody not signed in"))]
         words = sorted(((verb.value, str(text)) for verb, text in WORDS.items()), key=lambda pair: pair[1].lower())
-        for name, choices in (("who", everybody), ("verb", [("", _("Anything")), *words])):
-            field = self.fields[name]
-            if isinstance(field, forms.ChoiceField):
-                field.choices = choices
+        self.offer("who", everybody)
+        self.offer("verb", [("", _("Anything")), *words])
 
     @property
     def asked(self) -> list[str]:

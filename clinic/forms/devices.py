@@ -24,9 +24,7 @@ class EnrollDeviceForm(words.Form):
     def __init__(self, *args: Any, rooms: Iterable[Room], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rooms = {str(room.pk): room for room in rooms}
-        field = self.fields["room"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [("", _("No room")), *((key, room.name) for key, room in self.rooms.items())]
+        self.offer("room", [("", _("No room")), *((key, room.name) for key, room in self.rooms.items())])
 
     def clean_room(self) -> Room | None:
         return self.rooms.get(self.cleaned_data["room"])

@@ -202,9 +202,7 @@ class EnterTimeOffForm(StretchForm):
     def __init__(self, *args: Any, people: Iterable[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.people = {str(user.pk): user for user in people}
-        field = self.fields["person"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [("", _("Choose a person")), *((key, user.name) for key, user in self.people.items())]
+        self.offer("person", [("", _("Choose a person")), *((key, user.name) for key, user in self.people.items())])
 
     def clean_person(self) -> User:
         return self.people[self.cleaned_data["person"]]

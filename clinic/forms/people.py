@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from clinic.actions.people import Checked, Why
 from clinic.forms import words
+from clinic.forms.words import spoken
 from clinic.models import Licence, Membership, Role, User
 
 US_STATES = [
@@ -67,18 +67,13 @@ US_STATES = [
 ]
 
 
-def _spoken(choices: Iterable[tuple[str, Any]]) -> list[tuple[str, str]]:
-    """Return the choices as they begin a line."""
-    return [(value, capfirst(label)) for value, label in choices]
-
-
 ASK = ("", _("Choose one"))
 
 
 class _WithSupervisor(words.Form):
     """A role, and for a trainee whoever supervises them; ``mentors`` are the live clinical memberships of the location."""
 
-    role = forms.ChoiceField(label=_("Role"), choices=[ASK, *Role.choices])
+    role = forms.ChoiceField(label=_("Role"), choices=[ASK, *spoken(Role.choices)])
     supervisor = forms.ChoiceField(
         label=_("Supervised by"),
         required=False,
@@ -89,9 +84,7 @@ class _WithSupervisor(words.Form):
         super().__init__(*args, **kwargs)
         self._mentors = {str(mentor.user_id): mentor.user for mentor in mentors}
         labels = {str(mentor.user_id): f"{mentor.user.name} ({Role(mentor.role).label})" for mentor in mentors}
-        self.fields["supervisor"].choices = [("", _("Not a trainee")), *labels.items()]  # type: ignore[attr-defined]
-
-        self.fields["role"].choices = [ASK, *_spoken(Role.choices)]  # type: ignore[attr-defined]
+        self.offer("supervisor", [("", _("Not a trainee")), *labels.items()])
 
     def clean_supervisor(self) -> User | None:
         return self._mentors.get(self.cleaned_data["supervisor"])
@@ -163,31 +156,22 @@ class ChangeMembershipForm(_WithSupervisor, _Flags):
 
 
 class RecordLicenceForm(words.Form):
-    kind = forms.ChoiceField(label=_("Kind"), choices=[ASK, *Licence.Kind.choices])
+    kind = forms.ChoiceField(label=_("Kind"), choices=[ASK, *spoken(Licence.Kind.choices)])
     number = forms.CharField(label=_("Number"), max_length=30, widget=forms.TextInput(attrs={"class": "field-medium"}))
     state = forms.ChoiceField(label=_("State"), choices=[ASK, *((state, state) for state in US_STATES)])
     expires_on = forms.DateField(
         label=_("Valid until"), widget=forms.DateInput(attrs={"type": "date", "class": "field-medium"})
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["kind"].choices = [ASK, *_spoken(Licence.Kind.choices)]  # type: ignore[attr-defined]
-
     def clean_number(self) -> str:
         return _one_line(self.cleaned_data["number"])
 
 
 class ResetSecondFactorForm(words.Form):
-    why = forms.ChoiceField(label=_("What happened?"), choices=Why.choices, widget=forms.RadioSelect)
+    why = forms.ChoiceField(label=_("What happened?"), choices=spoken(Why.choices), widget=forms.RadioSelect)
     checked = forms.ChoiceField(
         label=_("How do you know that it is really them?"),
-        choices=Checked.choices,
+        choices=spoken(Checked.choices),
         widget=forms.RadioSelect,
         help_text=_("An e-mail or a message is not enough: whoever has their mailbox could have written it."),
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, choices in (("why", Why.choices), ("checked", Checked.choices)):
-            self.fields[name].choices = _spoken(choices)  # type: ignore[attr-defined]

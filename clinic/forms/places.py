@@ -58,9 +58,7 @@ class LocationForm(words.Form):
 
     def __init__(self, *args: Any, current_zone: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["time_zone"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = _zone_choices(current_zone)
+        self.offer("time_zone", _zone_choices(current_zone))
 
     def clean_postcode(self) -> str:
         postcode = str(self.cleaned_data["postcode"])

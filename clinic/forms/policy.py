@@ -10,12 +10,12 @@ from typing import Any
 
 from django import forms
 from django.forms import BoundField
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from clinic import policy_shape
 from clinic.forms import words
 from clinic.forms.signatures import SignatureFields
+from clinic.forms.words import spoken
 from clinic.policy_shape import Clock, Clocks, Day, Fixed, Number, OneOf, Pair, Shape, SomeOf, Whole, Wholes
 from clinic.policy_words import BY_PATH, SECTIONS, Path, Words, leaves, shown
 
@@ -155,19 +155,18 @@ def _fields(path: Path, shape: Shape, value: Any) -> Iterator[tuple[str, forms.F
             )  # fmt: skip
         case OneOf():
             yield names[0], forms.ChoiceField(
-                label=label, initial=value, choices=_choices(path), widget=forms.Select(attrs={"class": "form-select field-medium"})
+                label=label, initial=value, choices=spoken(BY_PATH[path].names.items()), widget=forms.Select(attrs={"class": "form-select field-medium"})
             )  # fmt: skip
         case SomeOf():
             yield (
                 names[0],
                 forms.MultipleChoiceField(
-                    label=label, initial=value, choices=_choices(path), widget=forms.CheckboxSelectMultiple
+                    label=label,
+                    initial=value,
+                    choices=spoken(BY_PATH[path].names.items()),
+                    widget=forms.CheckboxSelectMultiple,
                 ),
             )
-
-
-def _choices(path: Path) -> list[tuple[str, str]]:
-    return [(code, capfirst(str(words))) for code, words in BY_PATH[path].names.items()]
 
 
 def _whole(shape: Whole, value: int, label: str) -> forms.IntegerField:

@@ -23,9 +23,7 @@ class EnterDutyForm(StretchForm):
     def __init__(self, *args: Any, people: Iterable[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.people = {str(user.pk): user for user in people}
-        field = self.fields["user"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [("", _("Choose a person")), *((key, user.name) for key, user in self.people.items())]
+        self.offer("user", [("", _("Choose a person")), *((key, user.name) for key, user in self.people.items())])
         # A duty usually changes hands at the same hour of the day.
         self.fields["starts"].help_text = _("Leave empty for midnight.")
         self.fields["ends"].help_text = _("Leave empty for the end of that day.")

@@ -4,11 +4,12 @@ A field that has words of its own (``error_messages``) keeps them. Only sentence
 and those are known by identity: they stand on Django's classes and validators.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 _LIBRARIES = {"django", "phonenumber_field"}
@@ -43,6 +44,11 @@ _SENTENCES: dict[str, tuple[tuple[type, Any], ...]] = {
     "min_value": ((_ANY, _("This has to be %(limit_value)s at least.")),),
     "null_characters_not_allowed": ((_ANY, _("There is a character in this that cannot be kept. Write it again.")),),
 }  # fmt: skip
+
+
+def spoken(choices: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Return choices whose labels begin with a capital, as answers to a question do."""
+    return [(value, capfirst(label)) for value, label in choices]
 
 
 def _is_the_librarys(field: forms.Field, message: object) -> bool:
@@ -84,6 +90,15 @@ class Form(forms.Form):
             if isinstance(field.widget, forms.Textarea):
                 # A browser cuts what is pasted at this length without a word. The server refuses it and keeps it.
                 field.widget.attrs.pop("maxlength", None)
+
+    def offered(self, name: str) -> list[tuple[Any, Any]]:
+        """Return what the field called ``name`` offers now."""
+        field = cast(forms.ChoiceField, self.fields[name])
+        return list(cast(Iterable[tuple[Any, Any]], field.choices))
+
+    def offer(self, name: str, choices: Iterable[tuple[Any, Any]]) -> None:
+        """Have the field called ``name`` offer these: choices that depend on who asks, and about whom."""
+        cast(forms.ChoiceField, self.fields[name]).choices = list(choices)
 
     def full_clean(self) -> None:
         """Check the form as Django does, and say what is wrong in our own words."""

@@ -7,10 +7,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
+from clinic.forms.words import spoken
 from clinic.models import User
 from patients.models import BreakGlass
 
-from .fields import LongText, spoken
+from .fields import LongText
 
 
 class AddCareTeamMemberForm(words.Form):
@@ -20,7 +21,7 @@ class AddCareTeamMemberForm(words.Form):
         super().__init__(*args, **kwargs)
         self.people = {str(user.pk): user for user, _roles in clinicians}
         choices = [("", _("Choose somebody")), *((str(u.pk), f"{u.name} · {roles}") for u, roles in clinicians)]
-        self.fields["user"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
+        self.offer("user", choices)
 
     def clean_user(self) -> User:
         return self.people[self.cleaned_data["user"]]
@@ -36,7 +37,7 @@ class BreakGlassForm(words.Form):
 
     def __init__(self, *args: Any, reasons: Iterable[BreakGlass.Reason], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["reason"].choices = spoken((r.value, r.label) for r in reasons)  # type: ignore[attr-defined]
+        self.offer("reason", spoken((r.value, r.label) for r in reasons))
 
 
 class ReviewBreakGlassForm(words.Form):

@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
 from clinic.forms.signatures import SignatureFields
+from clinic.forms.words import spoken
 from patients.models import ConsentWithdrawal
 
-from .fields import LongText, spoken
+from .fields import LongText
 
 PERSON = {"autocomplete": "off", "autocapitalize": "words", "spellcheck": "false"}
 
@@ -81,7 +82,7 @@ class WithdrawConsentForm(words.Form):
     def __init__(self, *args: Any, standing: Iterable[tuple[Any, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.standing = {str(consent.pk): consent for consent, _name in standing}
-        self.fields["consent"].choices = [(str(consent.pk), name) for consent, name in standing]  # type: ignore[attr-defined]  # a ChoiceField
+        self.offer("consent", [(str(consent.pk), name) for consent, name in standing])
 
     def chosen(self) -> Any:
         """Return the consent: one of those offered, whatever was posted."""

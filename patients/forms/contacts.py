@@ -4,10 +4,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
+from clinic.forms.words import spoken
 from patients.actions.contacts import Details
 from patients.models import Contact
 
-from .fields import PhoneField, spoken
+from .fields import PhoneField
 
 
 class ContactForm(words.Form):

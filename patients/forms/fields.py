@@ -1,23 +1,16 @@
 """Fields that several forms of this floor ask for in the same way."""
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
 from patients.search import birth_date_in
-
-
-def spoken(choices: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Return choices whose labels begin with a capital, as answers to a question do."""
-    return [(value, capfirst(label)) for value, label in choices]
 
 
 def _no_date(text: str) -> str:

@@ -7,11 +7,12 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
+from clinic.forms.words import spoken
 from clinic.models import Location
 from patients.actions.patients import Identity
 from patients.models import LANGUAGES, ContactPreference, LifeState, Patient, PortalSuspension
 
-from .fields import AskedField, BirthDateField, PhoneField, spoken
+from .fields import AskedField, BirthDateField, PhoneField
 
 # The zones of the United States by the name people know; anything else keeps what is recorded.
 TIME_ZONES = [
@@ -105,14 +106,11 @@ class RegisterPatientForm(_IdentityForm):
     def __init__(self, *args: Any, locations: Iterable[Location], agreed_on_form: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.locations = {str(place.pk): place for place in locations}
-        self.fields["home_location"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
-            (key, place.name) for key, place in self.locations.items()
-        ]
+        self.offer("home_location", [(key, place.name) for key, place in self.locations.items()])
         if agreed_on_form:
             public = ContactPreference.Evidence.PUBLIC_FORM
-            consent = self.fields["email_consent"]
-            consent.choices = [(public, _("Agreed on the public form")), *consent.choices]  # type: ignore[attr-defined]
-            consent.initial = public
+            self.offer("email_consent", [(public, _("Agreed on the public form")), *self.offered("email_consent")])
+            self.fields["email_consent"].initial = public
         # From an enquiry only the birth date is left to ask.
         first = "birth_date" if self.initial.get("given_name") and not self.initial.get("birth_date") else "given_name"
         self.fields[first].widget.attrs["autofocus"] = True
@@ -136,10 +134,9 @@ class EditPatientForm(_IdentityForm):
     def __init__(self, *args: Any, patient: Patient, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, value in (("time_zone", patient.time_zone), ("language", patient.language)):
-            field = self.fields[name]
-            known = [key for key, _label in field.choices]  # type: ignore[attr-defined]  # a ChoiceField
-            if value not in known:
-                field.choices = [*field.choices, (value, value)]  # type: ignore[attr-defined]
+            known = self.offered(name)
+            if value not in dict(known):
+                self.offer(name, [*known, (value, value)])
 
 
 class ChangeLifeStateForm(words.Form):
@@ -147,7 +144,7 @@ class ChangeLifeStateForm(words.Form):
 
     def __init__(self, *args: Any, states: Iterable[LifeState], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["to"].choices = spoken((state.value, state.label) for state in states)  # type: ignore[attr-defined]
+        self.offer("to", spoken((state.value, state.label) for state in states))
 
     def clean_to(self) -> LifeState:
         return LifeState(self.cleaned_data["to"])

@@ -7,11 +7,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
+from clinic.forms.words import spoken
 from clinic.models import Category, Channel
 from patients.actions.preferences import Answer
 from patients.models import ASKED_CATEGORIES, ContactPreference
-
-from .fields import spoken
 
 QUESTIONS = [(category, channel) for category in ASKED_CATEGORIES for channel in Channel]
 

@@ -8,10 +8,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
+from clinic.forms.words import spoken
 from clinic.models import Location
 from patients.models import Referral
 
-from .fields import LongText, PhoneField, spoken
+from .fields import LongText, PhoneField
 
 
 class _AskForm(words.Form):
@@ -52,7 +53,7 @@ class _AskForm(words.Form):
         self.fields["phone"].needed_when = _("(if by phone)")  # type: ignore[attr-defined]  # the same
         self.locations = {str(place.pk): place for place in locations}
         choices = [(key, f"{place.name} · {place.street}") for key, place in self.locations.items()]
-        self.fields["location"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
+        self.offer("location", choices)
         if len(choices) == 1:
             self.fields["location"].initial = choices[0][0]
 

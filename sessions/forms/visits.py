@@ -6,18 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.db.models import TextChoices
-from django.utils.functional import lazy
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
+from clinic.forms.words import spoken
 from sessions.models import Appointment
-
-
-def _capitals(choices: type[TextChoices]) -> list[tuple[str, Any]]:
-    """Return choices as a form shows them: beginning with a capital, in the reader's language."""
-    return [(choice.value, lazy(lambda c=choice: capfirst(c.label), str)()) for choice in choices]
 
 
 @dataclass(frozen=True)
@@ -105,9 +98,11 @@ class CancelAppointmentForm(words.Form):
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
     cancelled_by = forms.ChoiceField(
-        label=_("Who cancels?"), choices=_capitals(Appointment.CancelledBy), widget=forms.RadioSelect
+        label=_("Who cancels?"), choices=spoken(Appointment.CancelledBy.choices), widget=forms.RadioSelect
     )
-    reason = forms.ChoiceField(label=_("Why?"), choices=_capitals(Appointment.CancelReason), widget=forms.RadioSelect)
+    reason = forms.ChoiceField(
+        label=_("Why?"), choices=spoken(Appointment.CancelReason.choices), widget=forms.RadioSelect
+    )
     note = forms.CharField(
         label=_("Note"),
         required=False,
@@ -139,7 +134,7 @@ class RecordAfterwardsForm(words.Form):
     )
     reason = forms.ChoiceField(
         label=_("Why was nobody checked in?"),
-        choices=_capitals(Appointment.RecordReason),
+        choices=spoken(Appointment.RecordReason.choices),
         error_messages=dict.fromkeys(("required", "invalid_choice"), _("Say why nobody was checked in.")),
         widget=forms.RadioSelect,
     )
