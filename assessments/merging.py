@@ -53,7 +53,7 @@ def read_seen(text: str) -> dict[str, str]:
     """Return what a window showed when it began; empty when that cannot be read, and then every difference is asked about."""
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return (
         {str(name): value for name, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}

@@ -68,6 +68,9 @@ class Way:
 
 def page(request: OurRequest, way: Way, asked: AssessmentRequest) -> HttpResponse:
     """Return the page somebody is on, or take what they sent."""
+    if request.method == "POST" and request.POST.get("danger") == "yes":
+        # Whether the questions are still open does not matter to somebody in danger.
+        return _danger_said(request, way, asked)
     try:
         requests.must_be_answerable(asked, request.now)
         sheet = sheet_of(asked, request)
@@ -296,7 +299,7 @@ def _hand_in(request: OurRequest, way: Way, asked: AssessmentRequest, sheet: She
         response = responses.hand_in(
             by=_who(way, asked, request), patient=asked.patient, request=asked, definition=definition,
             answers=sheet.given if sheet else {}, mode=way.mode, submission_key=asked.pk, begun_at=asked.begun_at,
-            revision=int(revision) if revision.isascii() and revision.isdigit() else -1,
+            revision=int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else -1,
             answered_at=request.now, device=way.device, now=request.now,
         )  # fmt: skip
     except Refused as refusal:

@@ -137,9 +137,14 @@ def packet_section(request: PortalRequest, part: str) -> HttpResponse:
             else _screen(request, section, step, row)
         )
     form = PacketSectionForm(request.POST, step=step, draft=row.draft)
+    # Read off what came in, because somebody in danger is answered whatever else is wrong with their form.
+    asks_help = request.POST.get("go") == "danger"
     if not form.is_valid():
-        return _screen(request, section, step, row, form=form, refusal=str(packets.TooMuch()))
-    asks_help = form.cleaned_data["go"] == "danger"
+        return (
+            _danger(request, packet)
+            if asks_help
+            else _screen(request, section, step, row, form=form, refusal=str(packets.TooMuch()))
+        )
     try:
         saved = packets.save_section(
             by=request.user, packet=packet, section=section, step=step, typed=form.typed(), seen=form.seen(),

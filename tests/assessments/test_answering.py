@@ -196,6 +196,8 @@ class TestTwoWindows:
         assert "988" in response.content.decode()
         assert not AssessmentResponse.objects.exists()
         assert pat.post(url(asked), {"hand_in": "on"}).status_code == 422
+        assert pat.post(url(asked), {"hand_in": "on", "revision": "9" * 5000}).status_code == 422
+        assert not WorkItem.objects.exists(), "what nobody's page sent is no failure of ours"
 
     def test_twice_is_once(self, pat: Client, asked: AssessmentRequest) -> None:
         draft(asked, **all_of(2))
@@ -304,6 +306,10 @@ class TestDoors:
             assert refused.status_code == 422
             assert "Call 988" in refused.content.decode().split("<main")[1]
         assert not AssessmentResponse.objects.exists()
+        assert not RiskAlert.objects.exists()
+        said = pat.post(url(other), {"danger": "yes"}).content.decode()
+        assert "Somebody from the clinic has been told" in said, "open or not, somebody in danger is heard"
+        assert RiskAlert.objects.get().tier == "red"
 
     def test_reading_writes_nothing(self, pat: Client, asked: AssessmentRequest) -> None:
         before = AssessmentRequest.objects.values().get()

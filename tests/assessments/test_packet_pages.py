@@ -183,6 +183,13 @@ class TestDanger:
             assert "tel:988" in page.content.decode()
         assert RiskAlert.objects.get().tier == "red"
 
+    def test_a_yes_calls_people_whatever_else_is_wrong_with_the_form(self, quinn: Client, packet: Packet) -> None:
+        for version in ("x" * 400_001, "[" * 100_000):
+            RiskAlert.objects.all().delete()
+            page = post(quinn, "goals", {"reason": "I want to die", "version": version}, go="danger")
+            assert (page.status_code, RiskAlert.objects.count()) == (200, 1), version[:3]
+            assert "tel:988" in page.content.decode()
+
     def test_the_numbers_come_when_everything_else_breaks(
         self, quinn: Client, packet: Packet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
