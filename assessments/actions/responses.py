@@ -128,6 +128,10 @@ def hand_in(
         if first.patient_id != patient.pk or first.code != definition.code:
             raise TwiceAtOnce
         return first
+    # A request's own id is the key of the answers to it: under it nobody else's may lie in wait for them.
+    is_own_key = request is not None and request.pk == submission_key
+    if not is_own_key and AssessmentRequest.objects.filter(pk=submission_key).exists():
+        raise TwiceAtOnce
     if request is not None:
         request = AssessmentRequest.objects.select_for_update(no_key=True).get(pk=request.pk)
         _must_fit(request, patient, definition, mode, revision, now)

@@ -72,6 +72,12 @@ class TestHandIn:
         assert RiskAlert.objects.count() == 1
         with pytest.raises(actions.TwiceAtOnce):
             hand_in(cast, now, patient=cast.quinn, by=cast.quinn_user, submission_key=key)
+        # The key of what a patient will hand in is known to whoever sees what is asked of them: nothing is put in its place.
+        asked = make.make_request(cast.pat, "gad-7")
+        other = make.make_request(cast.pat)
+        for request in (None, other):
+            with pytest.raises(actions.TwiceAtOnce):
+                hand_in(cast, now, by=cast.theo, mode=Mode.ON_BEHALF, request=request, submission_key=asked.pk)
 
     def test_words_of_danger_are_read_by_a_person(self, cast: Cast, now: datetime) -> None:
         no = {"q1": 0, "q2": 0, "q3": 0}
