@@ -269,10 +269,15 @@ def _again(
 
 
 def _twin(patient: Patient, entry: Entry) -> HealthFact | None:
-    """Return the same fact of the same source if it stands; of a measurement the same number at the same time."""
+    """Return the same fact of the same source if it stands; of a measurement the same number at the same time, of a question the
+    same answer on the same day: some answers age, and some are asked on every day of a dose.
+    """
     same = dict(entry.values) | {"source": entry.source}
     if entry.model is Measurement:
         same["at"] = entry.at
+    elif entry.model is HealthStatement:
+        tz = patient.home_location.tz
+        same["at__gte"], same["at__lt"] = localtime.day_bounds(localtime.day_of(entry.at, tz), tz)
     rows = entry.model._default_manager.filter(patient=patient, is_retraction=False, **same)
     later = entry.model._default_manager.filter(corrects=OuterRef("pk"))
     return rows.filter(~Exists(later)).order_by("-recorded_at").first()

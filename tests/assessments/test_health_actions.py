@@ -151,6 +151,30 @@ class TestRefused:
         weigh(cast, at=AGO - timedelta(hours=1))
         assert Measurement.objects.count() == 2
 
+    def test_a_question_is_answered_anew_on_another_day(self, cast: Cast) -> None:
+        """What was said of the past year is too old after a year, and whether somebody is intoxicated is asked each day."""
+        said = {"by": cast.nina, "patient": cast.pat, "source": "patient", "kind": "ketamine_use", "value": False}
+        health.record_statement(**said, at=AGO, now=NOW)
+        with pytest.raises(health.OnRecord):
+            health.record_statement(**said, at=NOW, now=NOW)
+        later = NOW + timedelta(days=400)
+        key = {"patient": cast.pat, "code": "SUB-KET", "finding": "missing", "status": "open"}
+        flags.rescreen(by=cast.nina, patient=cast.pat, now=later)
+        asked = ScreeningFlag.objects.get(**key)
+        health.record_statement(**said, at=later, now=later)
+        health.record_condition(
+            by=cast.nina,
+            patient=cast.pat,
+            now=later,
+            source="patient",
+            at=later,
+            kind="ketamine_misuse",
+            state="absent",
+        )
+        asked.refresh_from_db()
+        assert asked.status == "resolved"
+        assert not ScreeningFlag.objects.filter(**key).exists()
+
     @pytest.mark.parametrize("kind", sorted(plausible.RANGES))
     def test_both_ends_of_each_range_are_a_bodys(self, kind: str) -> None:
         first, second = plausible.RANGES[kind]
