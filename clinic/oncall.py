@@ -11,7 +11,7 @@ from datetime import datetime
 
 from clinic import businessdays
 from clinic.ladder import People, Reach
-from clinic.models import Location, Membership, OnCall, Role, User
+from clinic.models import Location, Membership, OnCall, Role, TimeOff, User
 
 LICENSED = frozenset({Role.NURSE, Role.THERAPIST, Role.PRESCRIBER})
 
@@ -65,13 +65,20 @@ def is_clinician(user: User, location_id: uuid.UUID) -> bool:
 def reach(location: Location, patient_id: uuid.UUID | None, now: datetime) -> Reach:
     """Return who could be called about something at a location now.
 
-    Whoever stands on the rota and no longer works there as a licensed clinician counts as nobody.
+    Whoever stands on the rota and no longer works there as a licensed clinician, or is away now, counts as nobody: the
+    minutes of waiting for them are somebody's life.
     """
     staff = staff_of(location.pk)
     may_act = set(staff.licensed)
     on_duty: dict[str, People] = {}
-    for duty in OnCall.objects.at(location, now):
-        if duty.user_id in may_act:
+    duties = list(OnCall.objects.at(location, now))
+    away = set(
+        TimeOff.objects.filter(
+            user__in={duty.user_id for duty in duties}, cancelled_at=None, during__contains=now
+        ).values_list("user_id", flat=True)
+    )
+    for duty in duties:
+        if duty.user_id in may_act and duty.user_id not in away:
             on_duty[duty.tier] = (duty.user_id,)
     return Reach(
         first=on_duty.get(OnCall.Tier.FIRST, ()),

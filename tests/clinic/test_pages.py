@@ -13,7 +13,7 @@ from clinic import channels, ladder, tasks
 from clinic.actions import outbox, pages
 from clinic.ladder import Reach
 from clinic.letters import Rendered
-from clinic.models import AuditEvent, Membership, OutboundMessage, Page, PageCall, User, WorkItem
+from clinic.models import AuditEvent, Membership, OutboundMessage, Page, PageCall, TimeOff, User, WorkItem
 from tests import factories as make
 
 NOON = make.NOON  # Wednesday 09:00 in Denver, when it is open
@@ -205,14 +205,25 @@ def test_nobody_on_call_is_everybody_called(cast):
     assert (item.owner_role, item.location) == ("manager", cast.denver)
 
 
+def make_ill(cast):
+    TimeOff.objects.create(
+        user=cast.nina,
+        during=(NIGHT - 60 * MIN, NIGHT + 600 * MIN),
+        reason="illness",
+        entered_by=cast.ada,
+        entered_at=NIGHT,
+    )
+
+
 def test_whoever_may_not_act_fills_no_gap(cast, duty):
-    """Nina stands on the rota, and has left, is in training, or holds no role here any more."""
-    role = Membership.objects.filter(user=cast.nina)
+    """Nina stands on the rota, and has left, is in training, holds no role here any more, or fell ill."""
+    role, ill = Membership.objects.filter(user=cast.nina), TimeOff.objects.filter(user=cast.nina)
     for spoil, mend in (
         (lambda: User.objects.filter(pk=cast.nina.pk).update(is_active=False),
          lambda: User.objects.filter(pk=cast.nina.pk).update(is_active=True)),
         (lambda: role.update(is_trainee=True, supervisor=cast.theo), lambda: role.update(is_trainee=False, supervisor=None)),
         (lambda: role.update(ended_at=NIGHT), lambda: role.update(ended_at=None)),
+        (lambda: make_ill(cast), lambda: ill.update(cancelled_at=NIGHT)),
     ):  # fmt: skip
         spoil()
         page = open_one(cast, subject_id=uuid4())
