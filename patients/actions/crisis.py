@@ -1,7 +1,8 @@
 """Words that may mean danger, in what a patient or a stranger wrote: somebody is told at once, whatever the hour."""
 
 import uuid
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -11,6 +12,9 @@ from patients import crisis
 from patients.models import CareTeamMember, Patient
 
 Kind = WorkItem.Kind.CRISIS_WORDS
+LETTER = "read_now"
+# Words that are kept at every change of a page are one call; the same person's words of tonight are another than this morning's.
+AGAIN_AFTER = timedelta(minutes=30)
 
 
 @transaction.atomic
@@ -46,8 +50,13 @@ def ask_to_read(
     subject_id: uuid.UUID,
     patient: Patient | None,
     now: datetime,
+    also: Iterable[uuid.UUID] = (),
 ) -> list[WorkItem]:
-    """Return the items that ask the desk, and in person and by e-mail whoever knows the patient best, to look now."""
+    """Return the items that ask the desk, and in person and by e-mail whoever knows the patient best, to look now.
+
+    ``also`` are others who are asked, by id. While an item is open it is the same one, and its person is written to again
+    when half an hour has passed since the last letter: an item that nobody took off the list must not swallow new words.
+    """
     patient_id = patient.pk if patient else None
     items = [
         worklist.open_item(
@@ -55,14 +64,20 @@ def ask_to_read(
             patient_id=patient_id, owner_role=Role.FRONT_DESK,
         )
     ]  # fmt: skip
-    for clinician in _who_knows(location, patient):
+    for clinician in _who_knows(location, patient, also):
         item = worklist.open_item(
             by=by, kind=Kind, location=location, subject_type=subject_type, subject_id=subject_id, due_at=now, now=now,
             patient_id=patient_id, owner=clinician,
         )  # fmt: skip
         items.append(item)
+        last = (
+            OutboundMessage.objects.about("workitem", item.pk).filter(kind=LETTER).order_by("-schedule_version").first()
+        )
+        if last is not None and now - last.queued_at < AGAIN_AFTER:
+            continue
         outbox.queue(
-            by=by, kind="read_now", subject_type="workitem", subject_id=item.pk, location_id=location.pk, now=now,
+            by=by, kind=LETTER, subject_type="workitem", subject_id=item.pk, location_id=location.pk, now=now,
+            schedule_version=last.schedule_version + 1 if last else 1,
             to=outbox.Recipient(
                 kind=OutboundMessage.RecipientKind.STAFF, id=clinician.pk, address=clinician.email, tz=location.tz
             ),
@@ -70,9 +85,9 @@ def ask_to_read(
     return items
 
 
-def _who_knows(location: Location, patient: Patient | None) -> list[User]:
-    prescribers = User.objects.working_at(location.pk, Role.PRESCRIBER).order_by("id")
-    if patient is None:
-        return list(prescribers)
-    team = CareTeamMember.objects.live().filter(patient=patient, user__is_active=True)
-    return list(User.objects.filter(pk__in=team.values("user_id")).order_by("id")) or list(prescribers)
+def _who_knows(location: Location, patient: Patient | None, also: Iterable[uuid.UUID]) -> list[User]:
+    team = CareTeamMember.objects.live().filter(patient=patient, user__is_active=True) if patient else None
+    known = list(User.objects.filter(pk__in=team.values("user_id")).order_by("id")) if team is not None else []
+    known = known or list(User.objects.working_at(location.pk, Role.PRESCRIBER).order_by("id"))
+    others = set(also) - {person.pk for person in known}
+    return [*known, *User.objects.filter(pk__in=others, is_active=True).order_by("id")] if others else known

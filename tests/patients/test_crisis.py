@@ -10,6 +10,7 @@ from clinic.actions import outbox, worklist
 from clinic.letters import Rendered
 from clinic.models import OutboundMessage, Role, WorkItem
 from patients import crisis
+from patients.actions import crisis as danger
 from patients.actions import referrals
 from patients.models import Referral
 from sessions.actions import wishes
@@ -33,6 +34,12 @@ Kind = WorkItem.Kind
         "everyone would be better off without me", "I can't go on", "I cannot stay safe", "no reason to live",
         "I wish I was dead", "planning to end it all", "cut myself", "quiero morir", "No quiero vivir más",
         "I can't live like this", "I cannot live anymore", "hacerme daño", "life is not worth living, nothing to live for", "I want to end my life",
+        "i wanna die", "I want 2 die", "I don’t wanna live", "I'd rather be dead", "Life isn't worth living", "life’s not worth it",
+        "I took all my pills", "I swallowed a whole bottle of tablets", "I could take all of the pills", "I od'd last night",
+        "I wish I could go to sleep and never wake up", "I hope I don't wake up", "I wish I wasn't alive", "wish i weren’t here",
+        "everyone would be better off if I was gone", "I want to disappear", "I'm thinking about ending things", "I want it to end",
+        "slitting my wrists", "I shot myself", "jump off a bridge", "sucidal thoughts", "suicde", "no reason to be here",
+        "I can't keep going", "thoughts of death", "I am a danger to myself", "I see no way out", "ya no puedo más", "took my own life",
     ],
 )  # fmt: skip
 def test_words_that_are_found(text: str) -> None:
@@ -45,6 +52,9 @@ def test_words_that_are_found(text: str) -> None:
         "", "Hello", "Could I come on Tuesday?", "I want to diet before that", "My dog died", "I live in Denver",
         "I want to live better", "I'd kill for a morning appointment", "Can I take the bus?", "I cut my hair myself",
         "the end of my lifelong search", "I can't live in Denver", "I do not want to wait",
+        "I take all my medication every morning", "I don't wake up at night", "I did not wake up during the surgery",
+        "ending things with my landlord", "The drive is not worth it", "I can't keep going to two clinics", "I jumped off the bus",
+        "I want to take two pills at night", "the pain is killing me", "I want this to work", "sucked", "I thought about it",
     ],
 )  # fmt: skip
 def test_words_that_are_not(text: str) -> None:
@@ -84,6 +94,19 @@ class TestEnquiry:
             pass
         assert {letter.address for letter in sent} == {cast.dana.email, "nora@post.example"}
         assert not any("die" in letter.text for letter in sent)
+
+    def test_new_words_are_a_new_letter_though_the_item_is_still_on_the_list(self, cast: Cast) -> None:
+        """Hazard: nobody took this morning's item off the list, and tonight's words are swallowed by it."""
+
+        def written(minutes: int) -> int:
+            danger.ask_to_read(
+                by=None, location=cast.denver, subject_type="patient", subject_id=cast.pat.pk, patient=cast.pat,
+                now=make.NOON + timedelta(minutes=minutes),
+            )  # fmt: skip
+            return OutboundMessage.objects.filter(kind="read_now").count()
+
+        assert [written(minutes) for minutes in (0, 5, 29, 31, 60 * 12)] == [3, 3, 3, 6, 9]
+        assert WorkItem.objects.filter(kind=Kind.CRISIS_WORDS).count() == 4, "one item a person, however often"
 
     def test_twice_from_one_form_is_once(self, cast: Cast) -> None:
         key = uuid.uuid4()
