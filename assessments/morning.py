@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Q
 
 from assessments import definitions
-from assessments.models import Score
+from assessments.models import AssessmentResponse, Score
 from clinic import localtime
 from clinic.access import Permission
 from clinic.models import User
@@ -34,9 +34,10 @@ def to_read(user: User, now: datetime) -> list[dict[str, Any]]:
     """Return the high totals of the last three days of patients whose answers ``user`` reads, newest first; one query."""
     mine = Patient.objects.visible_to(user, Permission.QUESTIONNAIRE_READ, now)
     rows = Score.objects.filter(_high_with_a_no(), response__patient__in=mine, response__received_at__gt=now - SINCE)
-    rows = rows.filter(response__is_retraction=False, response__received_at__lte=now).select_related(
-        "response__patient__home_location"
-    )
+    # What was corrected or taken back since says nothing any more, least of all "not at all".
+    rows = rows.filter(
+        response__in=AssessmentResponse.objects.standing(), response__received_at__lte=now
+    ).select_related("response__patient__home_location")
     lines = []
     for row in rows.order_by("-response__received_at", "-pk")[:SHOWN]:
         response = row.response

@@ -31,6 +31,13 @@ def at(day: date, clock_time: time, tz: ZoneInfo) -> datetime:
     return local.astimezone(UTC)
 
 
+def at_since(day: date, clock_time: time, tz: ZoneInfo, since: datetime) -> datetime:
+    """Return the moment as ``at`` does; of a time that the autumn change repeats the second, when the first is before ``since``."""
+    first = at(day, clock_time, tz)
+    second = datetime.combine(day, clock_time, tzinfo=tz).replace(fold=1).astimezone(UTC)
+    return second if first < since and second > first else first
+
+
 def day_of(moment: datetime, tz: ZoneInfo) -> date:
     """Return the calendar day of a moment in a zone."""
     return moment.astimezone(tz).date()

@@ -6,18 +6,29 @@ from django.db import transaction
 
 from assessments.actions import alerts, clearances
 from assessments.models import RiskAlert
-from clinic.models import User
+from clinic.actions import pages
+from clinic.models import Page, User
 from patients.models import Patient
 
 
 @transaction.atomic
 def call_for_help(*, by: User, patient: Patient, now: datetime) -> RiskAlert:
-    """Return the open RED alert for words of danger: the one that is open already, or a new one with its page and its work.
+    """Return the RED alert for words of danger: one that nobody has spoken with them about yet, or a new one.
 
-    It refuses nothing: whether what they were filling in is open or over does not matter to somebody in danger.
+    Said again while it rings, it rings on. Said again after somebody answered the call and before they were spoken with, it
+    rings anew, and once they were, it is an alert of its own: whoever cries out a second time is heard a second time. It
+    refuses nothing: whether what they were filling in is open or over does not matter to somebody in danger.
     """
     patient = clearances.locked_patient(patient)
-    known = RiskAlert.objects.open().filter(
-        patient=patient, signals__contains=[{"trigger": alerts.CRISIS_WORDS}]
-    )  # fmt: skip
-    return known.first() or alerts.raise_for_words(by=by, patient=patient, response=None, now=now)
+    known = (
+        RiskAlert.objects.open()
+        .filter(patient=patient, contacted_at=None, signals__contains=[{"trigger": alerts.CRISIS_WORDS}])
+        .order_by("-raised_at")
+        .first()
+    )
+    page = Page.objects.live().about(alerts.SUBJECT, known.pk).first() if known else None
+    if known is None or page is None:
+        return alerts.raise_for_words(by=by, patient=patient, response=None, now=now)
+    if page.acknowledged_at is not None:
+        pages.ring_again(by=by, page=page, now=now)
+    return known

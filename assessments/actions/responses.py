@@ -22,7 +22,7 @@ from clinic import audit, policy
 from clinic.actions import system, worklist
 from clinic.errors import Refused
 from clinic.logs import trail
-from clinic.models import EnrolledDevice, Membership, Role, User, WorkItem
+from clinic.models import EnrolledDevice, Membership, OnCall, Role, User, WorkItem
 from patients.actions import crisis
 from patients.crisis import may_mean_danger
 from patients.models import Patient
@@ -289,10 +289,15 @@ def _whatever_happens(act: Callable[[], object], *, otherwise: Callable[[], obje
 
 
 def _call_people(by: User, patient: Patient, now: datetime) -> None:
-    """Ask those who know the patient to look now, because what an answer should have set off could not be made."""
+    """Ask those who know the patient, and who is on call, to look now: what an answer should have set off could not be made.
+
+    Nobody climbs a ladder for this, so everybody who may be awake is written to at once.
+    """
+    on_call = OnCall.objects.at(patient.home_location, now).values_list("user_id", flat=True)
     crisis.ask_to_read(
-        by=by, location=patient.home_location, subject_type="patient", subject_id=patient.pk, patient=patient, now=now
-    )
+        by=by, location=patient.home_location, subject_type="patient", subject_id=patient.pk, patient=patient, now=now,
+        also=on_call,
+    )  # fmt: skip
     _tell_managers(by, patient, now)
 
 

@@ -39,9 +39,10 @@ class RecordContactForm(words.Form):
     def clean_result(self) -> ContactAttempt.Result:
         return ContactAttempt.Result(self.cleaned_data["result"])
 
-    def at(self, tz: ZoneInfo) -> datetime:
-        """Return the moment on the clock of the clinic."""
-        return localtime.at(self.cleaned_data["day"], self.cleaned_data["clock_time"], tz)
+    def at(self, tz: ZoneInfo, since: datetime) -> datetime:
+        """Return the moment on the clock of the clinic. Of the hour that comes twice in autumn the one after ``since``."""
+        typed = self.cleaned_data
+        return localtime.at_since(typed["day"], typed["clock_time"], tz, since.replace(second=0, microsecond=0))
 
 
 def _text(label: Any, most: int, *, required: bool, rows: int = 3, help_text: Any = "") -> forms.CharField:

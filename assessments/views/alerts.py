@@ -168,7 +168,7 @@ def record_contact(request: StaffRequest, alert_id: UUID) -> HttpResponse:
         try:
             actions.record_contact(
                 by=request.user, alert=alert, whom=form.cleaned_data["whom"], result=form.cleaned_data["result"],
-                note=form.cleaned_data["note"], at=form.at(alert.location.tz), now=request.now,
+                note=form.cleaned_data["note"], at=form.at(alert.location.tz, alert.raised_at), now=request.now,
             )  # fmt: skip
         except Refused as refusal:
             form.add_error(None, str(refusal))

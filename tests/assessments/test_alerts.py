@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from assessments import alertsteps, morning
-from assessments.actions import alerts, flags
+from assessments.actions import alerts, calling_help, flags
 from assessments.alertsteps import Attempt, Step
 from assessments.instrument import Tier
 from assessments.models import ContactAttempt, Disposition, RiskAlert
@@ -255,6 +256,15 @@ class TestContacts:
         assert alert.is_open
         assert alerts.ring_again(by=cast.sam, now=NOON + 3 * HOUR) == 0
 
+    def test_in_the_hour_that_comes_twice_in_autumn(self, cast, signed_in):
+        """01:45 after an alert of 01:40 is five minutes later, also when the clock has shown 01:45 before."""
+        alert = raise_one(cast, RED, now=datetime(2027, 11, 7, 8, 40, tzinfo=UTC))
+        with time_machine.travel(alert.raised_at + 10 * MIN, tick=False):
+            url = reverse("assessments:record_contact", args=[alert.pk])
+            data = {"whom": "patient", "result": "spoke", "day": "2027-11-07", "clock_time": "01:45"}
+            assert signed_in(cast.theo).post(url, data).status_code == 302
+        assert ContactAttempt.objects.get().at == alert.raised_at + 5 * MIN
+
     def test_refusals(self, cast, alert):
         for who in (cast.tess, cast.tara, cast.frida, cast.milo, cast.ada, cast.omar):
             with pytest.raises(alerts.NotYourAlert):
@@ -476,6 +486,32 @@ class TestAnsweredAndNobodyReached:
         assert alerts.ring_again(by=cast.sam, now=NOON + 52 * MIN) == 1
 
 
+class TestSaidAgain:
+    """They are in danger, said so, were heard, and say it again."""
+
+    def cry(self, cast, now):
+        return calling_help.call_for_help(by=cast.pat_user, patient=cast.pat, now=now)
+
+    def test_a_second_cry_is_heard_a_second_time(self, cast):
+        make.make_duty(cast.denver, cast.nina, "first", NOON - HOUR, 48)
+        first = self.cry(cast, NOON)
+        assert self.cry(cast, NOON + MIN) == first
+        assert pages.call_due(by=cast.sam, now=NOON + MIN) == 1
+        assert self.cry(cast, NOON + 2 * MIN) == first, "it rings already"
+        assert pages.call_due(by=cast.sam, now=NOON + 2 * MIN) == 0
+        pages.acknowledge(by=cast.nina, page=Page.objects.get(), now=NOON + 3 * MIN)
+        assert self.cry(cast, NOON + 5 * MIN) == first
+        assert pages.call_due(by=cast.sam, now=NOON + 5 * MIN) == 1, "answered, and not reached yet: it rings anew"
+        alerts.record_contact(
+            by=cast.nina, alert=first, whom=ContactAttempt.Whom.PATIENT, result=ContactAttempt.Result.SPOKE,
+            at=NOON + 6 * MIN, now=NOON + 6 * MIN,
+        )  # fmt: skip
+        second = self.cry(cast, NOON + 4 * HOUR)
+        assert second != first
+        assert (second.tier, second.raised_at) == ("red", NOON + 4 * HOUR)
+        assert pages.call_due(by=cast.sam, now=NOON + 4 * HOUR) == 1, "they were spoken with hours ago"
+
+
 class TestPages:
     def test_what_was_answered_in_the_words_that_may_be_shown(self, cast, signed_in, now):
         response = make.make_response(cast.pat, cast.pat_user, code="phq-9", answers={"q9": 2})
@@ -494,7 +530,11 @@ class TestPages:
     def test_high_totals_with_a_no_are_read_in_the_morning_and_alarm_nobody(self, cast, signed_in, now):
         make.make_response(cast.pat, cast.pat_user, code="phq-9", answers=HIGH | {"q9": 0})
         make.make_response(cast.pat, cast.pat_user, code="phq-9", answers=HIGH | {"q9": 1})
-        assert [line["what"] for line in morning.to_read(cast.theo, NOON)] == ["PHQ-9 24"]
+        taken_back = make.make_response(cast.pat, cast.pat_user, code="phq-9", answers=HIGH | {"q9": 0})
+        make.make_response(
+            cast.pat, cast.pat_user, code="phq-9", answers=HIGH | {"q9": 2}, corrects=taken_back, correction_reason="Misheard."
+        )  # fmt: skip
+        assert [line["what"] for line in morning.to_read(cast.theo, NOON)] == ["PHQ-9 24"], "and not what was corrected"
         assert morning.to_read(cast.tess, NOON) == []
         assert "PHQ-9 24" in signed_in(cast.theo).get(reverse("assessments:alerts")).content.decode()
         assert not RiskAlert.objects.exists()

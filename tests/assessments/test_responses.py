@@ -199,11 +199,12 @@ class TestWhateverBreaks:
         self, cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(alerts, "raise_from", boom)
+        make.make_duty(cast.denver, cast.tess, "first", now - timedelta(hours=1), 24)
         response = hand_in(cast, now, {**CALM, "q9": 3})
         assert response.answers["q9"] == 3
         owners = set(WorkItem.objects.filter(kind="crisis_words").values_list("owner__name", flat=True))
-        assert owners == {None, "Theo Thorne", "Dana Deng", "Nina Novak"}
-        assert OutboundMessage.objects.filter(kind="read_now").count() == 3, "and they are paged"
+        assert owners == {None, "Theo Thorne", "Dana Deng", "Nina Novak", "Tess Tanaka"}, "the team, and who is on call"
+        assert OutboundMessage.objects.filter(kind="read_now").count() == 4, "and they are paged"
         assert WorkItem.objects.filter(kind="scoring_failed").exists()
         assert "cannot go on" not in capsys.readouterr().out
 
