@@ -389,8 +389,13 @@ def apply_overrides(
 
 @transaction.atomic
 def acknowledge(*, by: User, flag: ScreeningFlag, now: datetime) -> ScreeningFlag:
-    """Return the flag, seen by ``by``; who saw it first stays written. Refuses one that has changed and whatever holds a dose."""
+    """Return the flag, seen by ``by``; who saw it first stays written.
+
+    Refuses whoever is not of the care team, a flag that has changed, and whatever holds a dose.
+    """
     patient = clearances.locked_patient(flag.patient)
+    if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
+        raise NotOfTheTeam
     row = ScreeningFlag.objects.live().filter(pk=flag.pk).first()
     if row is None:
         raise HasChanged

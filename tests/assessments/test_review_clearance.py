@@ -345,6 +345,10 @@ def test_an_emergency_opening_reads_and_never_decides(ready: Cast, signed_in: Si
     response = send(client, ready, **CLEARED)
     assert response.status_code == 422
     assert question(ready).status == Status.CLINICIAN_REVIEW
+    seen = make.make_flag(ready.pat, severity="info")
+    client.post(url(ready, "acknowledge_flags"), {"flags": [str(seen.pk)]})
+    seen.refresh_from_db()
+    assert seen.status == "open", "the team has still to see it"
 
 
 def test_ids_of_another_patient_in_the_body_reach_nothing(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
