@@ -79,8 +79,10 @@ def text_of(
     if ends:
         lines.append(gettext("Ends: %(what)s") % {"what": "; ".join(ends)})
     if gone_without and decision.clears:
-        missing = ", ".join(str(line.label) for line in gone_without)
-        lines.append(gettext("Without: %(what)s") % {"what": missing})
+        missing = ", ".join(str(line.label) for line in gone_without if not line.has_finding)
+        found = ", ".join(str(line.label) for line in gone_without if line.has_finding)
+        lines += [gettext("Without: %(what)s") % {"what": missing}] if missing else []
+        lines += [gettext("In spite of what was found: %(what)s") % {"what": found}] if found else []
         lines.append(gettext("Because: %(words)s") % {"words": decision.workup_words})
     lines.append(gettext("Limits: policy version %(number)s") % {"number": policy_number})
     return "\n\n".join(["\n".join(lines), *overrides])

@@ -35,6 +35,7 @@ from assessments.models import (
     Measurement,
     Medication,
     Score,
+    Source,
     TreatmentTrial,
 )
 from clinic.models import Membership, Role
@@ -109,7 +110,7 @@ def _sql() -> tuple[str, tuple[Any, ...]]:
         (Diagnosis, ("indication",)),
         (Allergy, ("substance", "agent")),
         (Medication, ("text", "dose", "taking", "confirmed_as", "lorazepam_mg_a_day")),
-        (Measurement, ("kind", "first", "second", "result")),
+        (Measurement, ("kind", "first", "second", "result", "source")),
         (TreatmentTrial, ("is_adequate", "has_failed", "in_current_episode")),
         (FamilyHistory, ("psychosis", "is_first_degree")),
         (HealthStatement, ("kind", "value")),
@@ -270,14 +271,15 @@ def _measurement(body: Row, carried: Row) -> facts.Fact:
             return facts.BloodPressure(**carried, systolic=ceil(cast(Decimal, first)), diastolic=ceil(cast(Decimal, second)))  # fmt: skip
         case kinds.OXYGEN_SATURATION:
             return facts.OxygenSaturation(**carried, percent=int(cast(Decimal, first)))
-        case kinds.WEIGHT:
+        # What a patient says they weigh is not a measured weight (domain.md 1.1): no dose is reckoned from it.
+        case kinds.WEIGHT if body["source"] != Source.PATIENT:
             return facts.Weight(**carried, kilograms=cast(Decimal, first))
         case kinds.LIVER_TEST:
             return facts.LiverTest(**carried, alt_times_uln=first, ast_times_uln=second)
         case kinds.PREGNANCY_TEST:
             results = {Measurement.Result.POSITIVE: True, Measurement.Result.NEGATIVE: False}
             return facts.PregnancyTest(**carried, positive=results.get(body["result"]))
-    # Heart rate and height: no rule asks for them, but they may correct and be corrected.
+    # Heart rate, height, a weight that was only said: no rule asks for them, but they may correct and be corrected.
     return facts.Fact(**carried)
 
 

@@ -73,7 +73,7 @@ def for_clearance(
     """Return what keeps a prescriber from clearing, most severe first. ``is_screened``: the rules have been asked at all.
 
     A flag that binds doses alone (no escort) or one day holds no clearance: it is asked again where it binds. What is missing of the
-    work-up and asked by no rule holds it until somebody says in words why it may be gone without.
+    work-up and asked by no rule, or was found there, holds it until somebody says in words why it may go ahead.
     """
     unmet = _of_screening(is_screened)
     unmet += [_of_flag(row) for row in _holding(flags, on, decided) if row.flag.binds is Binds.CLEARANCE]
@@ -81,7 +81,11 @@ def for_clearance(
         unmet += [
             Unmet(
                 f"workup-{line.item}",
-                gettext("Work-up: %(what)s is %(state)s. Record it, or say below why it is not needed.")
+                (
+                    gettext("Work-up: %(what)s is %(state)s. Say below why it may go ahead.")
+                    if line.has_finding
+                    else gettext("Work-up: %(what)s is %(state)s. Record it, or say below why it is not needed.")
+                )
                 % {"what": line.label, "state": line.words},
             )
             for line in lines

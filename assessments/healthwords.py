@@ -179,6 +179,19 @@ SAYS: dict[type[HealthFact], Callable[[Any], list[str]]] = {
 }
 
 
+def no_rule(fact: HealthFact) -> str:
+    """Return what follows from an entry that no rule of screening reads, and that matters for a dose all the same; "" for others."""
+    if not isinstance(fact, Measurement) or fact.is_retraction:
+        return ""
+    if fact.kind == Measurement.Kind.WEIGHT:
+        if fact.counts:
+            return _("Doses by weight are reckoned from it.")
+        return _("The patient said it, and nobody weighed them: no dose is reckoned from it.")
+    if fact.has_finding:
+        return _("No rule reads this result. Before the patient is cleared a prescriber says why it may go ahead. If it shows a condition of the list, record that too.")  # fmt: skip
+    return ""
+
+
 def who_and_when(fact: HealthFact, tz: ZoneInfo) -> str:
     """Return who said it, when it held, and who wrote it down: "the patient, Wed 13 Jan 2027 09:00 MST; recorded by Nina Novak"."""
     return _("%(source)s, %(when)s; recorded by %(who)s") % {

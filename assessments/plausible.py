@@ -67,6 +67,15 @@ def problem_of(kind: str, first: Decimal | None, second: Decimal | None) -> str:
     return ""
 
 
+# By how much of itself a weight may differ from the one before without a second look: pounds typed as kilograms are 2.2 times as much.
+WEIGHT_SLIP = Decimal("0.2")
+
+
+def is_far_from_last(kg: Decimal, last_kg: Decimal) -> bool:
+    """Return whether a weight is so far from the one before that somebody looks at number and unit again."""
+    return abs(kg - last_kg) > last_kg * WEIGHT_SLIP
+
+
 def kilograms(pounds: Decimal) -> Decimal:
     """Return pounds as kg, to a hundredth, halves upwards."""
     return (pounds * KG_A_POUND).quantize(_CENT, ROUND_HALF_UP)

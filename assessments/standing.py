@@ -40,9 +40,9 @@ def of(patient: Patient, values: Mapping[str, Any], now: datetime) -> Standing:
     rows = Measurement.objects.standing().filter(patient=patient).select_related("recorded_by").order_by("-at", "-id")
     measured = tuple(cast(Iterable[Measurement], rows))
     done = [
-        workup.Done(workup.Item(row.kind), localtime.day_of(row.at, tz))
+        workup.Done(workup.Item(row.kind), localtime.day_of(row.at, tz), has_finding=row.has_finding)
         for row in measured
-        if row.kind in set(workup.Item) and row.result != Measurement.Result.UNREADABLE
+        if row.kind in set(workup.Item) and row.counts
     ]
     flags = ScreeningFlag.objects.live().filter(patient=patient).select_related("decided_by")
     limits = ScreeningLimits.from_policy(values)

@@ -2,7 +2,8 @@
 
 What screening asks about itself (blood pressure, liver tests, the safety screen, the list of medicines) is listed here for the eye;
 it is screening's open question that holds the clearance. What no rule asks about (ECG, urinalysis, TSH, drug screen) may be gone
-without, but only in words that are signed with the decision: docs/decisions/0027.
+without, but only in words that are signed with the decision, and so may a finding in one of them, which no rule reads either:
+docs/decisions/0027.
 """
 
 from collections.abc import Iterable
@@ -98,6 +99,8 @@ HAD = frozenset({State.PAST, State.CONTROLLED, State.CURRENT, State.UNCONTROLLED
 
 class Standing(StrEnum):
     THERE = "there"
+    # On record, and not as it should be. No rule reads it: somebody has to.
+    FOUND = "found"
     OLD = "old"
     ABSENT = "absent"
     # Not part of the decision: looked at on the day of a dose.
@@ -123,7 +126,11 @@ class Line:
 
     @property
     def is_due(self) -> bool:
-        return self.standing in (Standing.OLD, Standing.ABSENT)
+        return self.standing in (Standing.FOUND, Standing.OLD, Standing.ABSENT)
+
+    @property
+    def has_finding(self) -> bool:
+        return self.standing is Standing.FOUND
 
     @property
     def words(self) -> Any:
@@ -131,12 +138,13 @@ class Line:
 
     @property
     def needs_words(self) -> bool:
-        """Return whether a prescriber who clears without it says why."""
+        """Return whether a prescriber who clears without it, or in spite of what it found, says why."""
         return self.is_due and self.item in NEEDS_WORDS
 
 
 STANDINGS = {
     Standing.THERE: _("on record"),
+    Standing.FOUND: _("not normal"),
     Standing.OLD: _("too old"),
     Standing.ABSENT: _("not on record"),
     Standing.ON_THE_DAY: _("on the day of a dose"),
@@ -145,10 +153,11 @@ STANDINGS = {
 
 @dataclass(frozen=True)
 class Done:
-    """Something that was done: an examination and the day of the clinic on which it was last done."""
+    """Something that was done: an examination, the day of the clinic on which it was last done, and whether it found something."""
 
     item: Item
     on: date
+    has_finding: bool = False
 
 
 def lines(facts: Facts, done: Iterable[Done], limits: ScreeningLimits, now: datetime) -> tuple[Line, ...]:
@@ -159,15 +168,21 @@ def lines(facts: Facts, done: Iterable[Done], limits: ScreeningLimits, now: date
     """
     standing = _standing(facts.known)
     today = now.date()
-    last: dict[Item, date] = {}
+    last: dict[Item, Done] = {}
     for one in (*done, *_from_facts(standing, now)):
-        last[one.item] = max(one.on, last.get(one.item, one.on))
+        held = last.setdefault(one.item, one)
+        # Of two of one day the one that found something counts.
+        if (one.on, one.has_finding) > (held.on, held.has_finding):
+            last[one.item] = one
     found = [_line(item, last, limits, today) for item in FOR_EVERYBODY]
     if _pregnancy_possible(facts, standing):
-        on = last.get(Item.PREGNANCY_TEST)
-        found.insert(4, Line(Item.PREGNANCY_TEST, Standing.ON_THE_DAY, on, _("pregnancy is possible, or nobody asked")))
-    for item, because in _by_risk(facts, standing, limits, today):
-        found.append(_line(item, last, limits, today, because))
+        test = last.get(Item.PREGNANCY_TEST)
+        because = _("pregnancy is possible, or nobody asked")
+        found.insert(4, Line(Item.PREGNANCY_TEST, Standing.ON_THE_DAY, test.on if test else None, because))
+    asked = dict(_by_risk(facts, standing, limits, today))
+    # What nobody had to do and found something all the same is not left out.
+    asked |= {item: "" for item, one in last.items() if one.has_finding and item not in (*FOR_EVERYBODY, *asked)}
+    found += [_line(item, last, limits, today, because) for item, because in asked.items()]
     return tuple(found)
 
 
@@ -185,10 +200,13 @@ def _from_facts(standing: list[Fact], now: datetime) -> Iterable[Done]:
             yield Done(Item.MEDICINES, on)
 
 
-def _line(item: Item, last: dict[Item, date], limits: ScreeningLimits, today: date, because: Any = "") -> Line:
-    on = last.get(item)
-    if on is None:
+def _line(item: Item, last: dict[Item, Done], limits: ScreeningLimits, today: date, because: Any = "") -> Line:
+    done = last.get(item)
+    if done is None:
         return Line(item, Standing.ABSENT, None, because)
+    if done.has_finding:
+        return Line(item, Standing.FOUND, done.on, because)
+    on = done.on
     is_old = {
         Item.WEIGHT: (today - on).days > limits.weight_max_age_days,
         Item.LIVER_TEST: add_months(on, limits.liver_test_months) < today,

@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -68,6 +69,20 @@ class Backwards(Refused):
 
 class NotPlausible(Refused):
     """No body has this, or no list has it."""
+
+
+class FarFromLast(Refused):
+    """A weight from which doses are reckoned is looked at twice when it is far from the one before."""
+
+    def __init__(self, kg: Decimal, last: Measurement, tz: Any) -> None:
+        assert last.first is not None
+        super().__init__(
+            _("This is %(kg)s kg (%(lb)s lb); on %(when)s it was %(last_kg)s kg (%(last_lb)s lb). Check the number and the unit, or say that you looked again.")
+            % {
+                "kg": number_format(kg.normalize()), "lb": number_format(plausible.pounds(kg)), "last_kg": number_format(last.first.normalize()),
+                "last_lb": number_format(plausible.pounds(last.first)), "when": localtime.moment_text(last.at, tz),
+            }
+        )  # fmt: skip
 
 
 class ReasonMissing(Refused):
@@ -177,11 +192,12 @@ def record_statement(*, by: User, patient: Patient, now: datetime, **said: Any) 
 
 
 @transaction.atomic
-def record(*, by: User, patient: Patient, model: type[F], now: datetime, **said: Any) -> F:
+def record(*, by: User, patient: Patient, model: type[F], now: datetime, looked_again: bool = False, **said: Any) -> F:
     """Return the new fact. ``source`` and ``at`` are always said; ``corrects`` with ``correction_reason`` makes it a correction.
 
     Refuses a time to come or before birth, what no body has, a correction of anything but the newest entry of a chain about the same
-    thing, a correction without a reason, and exactly what is on record already.
+    thing, a correction without a reason, exactly what is on record already, and a weight far from the one before unless the
+    writer ``looked_again``.
     """
     carried = {
         name: said.pop(name) for name in ("source", "at", "note", "corrects", "correction_reason") if name in said
@@ -190,6 +206,8 @@ def record(*, by: User, patient: Patient, model: type[F], now: datetime, **said:
     patient = clearances.locked_patient(patient)
     if entry.corrects is None and (twin := _twin(patient, entry)) is not None:
         raise OnRecord(twin, patient.home_location.tz)
+    if not looked_again:
+        _guard_weight(patient, entry)
     row = _write(by=by, patient=patient, entries=[entry], now=now)[0]
     assert isinstance(row, model)
     return row
@@ -358,6 +376,20 @@ def _guard_row(row: HealthFact, patient: Patient, now: datetime) -> None:
         name, messages = next(iter(error.message_dict.items()))
         label = next(one.verbose_name for one in row._meta.concrete_fields if one.name == name)
         raise NotPlausible(f"{str(label).capitalize()}: {messages[0]}") from error
+
+
+def _guard_weight(patient: Patient, entry: Entry) -> None:
+    kind, kg = entry.values.get("kind"), entry.values.get("first")
+    if entry.model is not Measurement or kind != Measurement.Kind.WEIGHT or kg is None:
+        return
+    later = Measurement._default_manager.filter(corrects=OuterRef("pk"))
+    before = Measurement._default_manager.filter(patient=patient, kind=kind, is_retraction=False)
+    before = before.filter(~Exists(later))
+    if entry.corrects is not None:
+        before = before.exclude(pk=entry.corrects.pk)
+    last = cast(Measurement | None, before.order_by("-at", "-id").first())
+    if last is not None and last.first is not None and plausible.is_far_from_last(Decimal(kg), last.first):
+        raise FarFromLast(Decimal(kg), last, patient.home_location.tz)
 
 
 def _audit(by: User, patient: Patient, rows: Sequence[HealthFact], now: datetime) -> None:

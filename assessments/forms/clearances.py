@@ -68,7 +68,7 @@ class ReviewForm(SignatureFields):
                 label=_("Conditions"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
             ),
             "workup_words": forms.CharField(
-                label=_("Why it is decided without what is missing"), required=False, max_length=1000,
+                label=_("Why it may go ahead all the same"), required=False, max_length=1000,
                 widget=forms.Textarea(attrs={"rows": 2}),
             ),
             "until": forms.DateField(

@@ -4,6 +4,7 @@ Nothing is filled in beforehand, also when an entry is corrected: the old value 
 by somebody who looked.
 """
 
+import copy
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -232,6 +233,8 @@ class RecordMeasurementForm(FactForm):
     saturation = _number(_("Oxygen saturation on room air"), "%", is_whole=True)
     weight = _number(_("Weight"), "", help_text=_("Kept in kg to a hundredth; both are shown."))
     weight_unit = forms.ChoiceField(label=_("In"), choices=[("lb", _("Pounds (lb)")), ("kg", _("Kilograms (kg)"))], widget=forms.RadioSelect)  # fmt: skip
+    # Asked only when the weight is far from the one before.
+    looked_again = forms.BooleanField(label=_("I looked again: the number and the unit are right"), required=False)
     height = _number(_("Height"), "")
     height_unit = forms.ChoiceField(label=_("In"), choices=[("in", _("Inches (in)")), ("cm", _("Centimeters (cm)"))], widget=forms.RadioSelect)  # fmt: skip
     alt = _number(_("ALT"), "U/L", required=False)
@@ -243,9 +246,10 @@ class RecordMeasurementForm(FactForm):
     def __init__(self, data: Any = None, *, kind: str, **more: Any) -> None:
         super().__init__(data, **more)
         self.kind = kind
-        own = self.FIELDS[kind]
-        for name in {name for names in self.FIELDS.values() for name in names}.difference(own):
+        own = (*self.FIELDS[kind], *(["looked_again"] if "looked_again" in self.data else []))
+        for name in {name for names in self.FIELDS.values() for name in names}.union({"looked_again"}).difference(own):
             del self.fields[name]
+        self.fields["source"].label = _("Who measured it?")
         if kind in self.RESULTS:
             choices = [one for one in spoken(Measurement.Result.choices) if one[0] in self.RESULTS[kind]]
             self.offer("result", choices)
@@ -268,6 +272,12 @@ class RecordMeasurementForm(FactForm):
                     f"{name}_limit" if limit is None else name, gettext_now("Enter the result and its upper limit.")
                 )
 
+    def ask_again(self, why: str) -> None:
+        """Ask whether the writer looked again, and say why."""
+        self.fields["looked_again"] = copy.deepcopy(self.base_fields["looked_again"])
+        self.order_fields([*self.FIELDS[self.kind], "looked_again"])
+        self.add_error("looked_again", why)
+
     def values(self) -> dict[str, Any]:
         data = self.cleaned_data
         first: Decimal | None = None
@@ -289,7 +299,7 @@ class RecordMeasurementForm(FactForm):
 
     def said(self) -> dict[str, Any]:
         """Return the entry; the numbers of the laboratory's sheet stay readable in the note."""
-        said = super().said()
+        said = super().said() | {"looked_again": bool(self.cleaned_data.get("looked_again"))}
         sheet = [
             f"{name.upper()} {self.cleaned_data[name]} U/L (≤ {self.cleaned_data[f'{name}_limit']})"
             for name in ("alt", "ast")

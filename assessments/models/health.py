@@ -222,6 +222,22 @@ class Measurement(HealthFact):
     def __str__(self) -> str:
         return self.kind
 
+    @property
+    def has_finding(self) -> bool:
+        """Return whether it found something that no rule of screening reads: a prescriber has to."""
+        is_read_by_rule = self.kind == self.Kind.PREGNANCY_TEST
+        return self.result in (self.Result.ABNORMAL, self.Result.POSITIVE) and not is_read_by_rule
+
+    @property
+    def counts(self) -> bool:
+        """Return whether it may stand for an examination: a strip that could be read, a weight that somebody weighed.
+
+        A dose by weight asks for a measured weight (domain.md 1.1), which what a patient says is not.
+        """
+        if self.kind == self.Kind.WEIGHT:
+            return self.source != Source.PATIENT
+        return self.result != self.Result.UNREADABLE
+
 
 class TreatmentTrial(HealthFact):
     """One treatment that was tried: what, how much, how long, and what came of it. None is "not asked" or "not known"."""

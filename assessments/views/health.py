@@ -55,6 +55,7 @@ def _after(request: StaffRequest, patient: Patient) -> dict[str, Any] | None:
     except (KeyError, ValueError, ObjectDoesNotExist):
         return None
     return {"title": healthwords.title_of(fact), "says": healthwords.says(fact), "is_over": fact.is_retraction,
+            "no_rule": healthwords.no_rule(fact),
             **healthchart.changes(patient, fact.recorded_at)}  # fmt: skip
 
 
@@ -148,6 +149,9 @@ def _record(request: StaffRequest, patient_id: uuid.UUID, table: str, kind: str 
         said = form.said() | ({"kind": kind} if table == "healthstatement" else {})
         try:
             fact = health.record(by=request.user, patient=patient, model=model, now=request.now, **said)
+        except health.FarFromLast as refusal:
+            assert isinstance(form, asked.RecordMeasurementForm)
+            form.ask_again(str(refusal))
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -202,6 +206,9 @@ def correct_fact(request: StaffRequest, table: str, fact_id: uuid.UUID) -> HttpR
             fact = health.record(
                 by=request.user, patient=patient, model=type(old), corrects=old, now=request.now, **said
             )
+        except health.FarFromLast as refusal:
+            assert isinstance(form, asked.RecordMeasurementForm)
+            form.ask_again(str(refusal))
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:

@@ -166,6 +166,13 @@ class TestEveryRow:
         write_clean(cast.pat, cast.dana, NOW)
         assert codes(cast.pat) == set()
 
+    def test_a_weight_that_was_only_said_is_no_weight(self, cast: Cast) -> None:
+        """domain.md 1.1: a dose by weight asks for a measured one."""
+        for source in ("clinician", "patient"):
+            make.make_health_fact(Measurement, cast.pat, cast.nina, kind="weight", first=70, source=source)
+        kinds = [type(fact) for fact in factsheet.facts_of(cast.pat, now=NOW).known]
+        assert sorted(kind.__name__ for kind in kinds) == ["Fact", "Weight"]
+
     def test_an_empty_record_is_no_facts_and_a_sex_nobody_asked_is_none(self, cast: Cast) -> None:
         sheet = factsheet.facts_of(cast.quinn, now=NOW, planned_route=facts.Route.IM)
         assert (sheet.known, sheet.sex_at_birth, sheet.first_dosed_at) == ((), None, None)

@@ -226,6 +226,36 @@ class TestPanel:
             body = dana.post(path(cast, "measurement", "heart_rate"), typed, follow=True).content.decode()
         assert "It changes nothing for a dose." in body
 
+    def test_what_no_rule_reads_is_never_called_nothing(self, cast: Cast, signed_in: SignedIn) -> None:
+        nina = signed_in(cast.nina)
+        for kind, typed, says in (
+            ("ecg", {"result": "abnormal", "note": "QTc 512 ms"}, "No rule reads this result."),
+            ("urine_drug_screen", {"result": "positive"}, "No rule reads this result."),
+            ("weight", {"weight": "70", "weight_unit": "kg"}, "Doses by weight are reckoned from it."),
+            ("weight", {"weight": "71", "weight_unit": "kg", "source": "patient"}, "no dose is reckoned from it."),
+        ):
+            body = nina.post(path(cast, "measurement", kind), {**SAID, **typed}, follow=True).content.decode()
+            assert says in body, kind
+            assert "It changes nothing for a dose." not in body, kind
+
+    def test_a_weight_far_from_the_last_is_looked_at_twice(self, cast: Cast, signed_in: SignedIn) -> None:
+        """Pounds typed as kilograms would double every dose by weight."""
+        make.make_health_fact(Measurement, cast.pat, cast.nina, kind="weight", first=Decimal("70.50"))
+        nina, where = signed_in(cast.nina), path(cast, "measurement", "weight")
+        assert "looked again" not in nina.get(where).content.decode()
+        answer = nina.post(where, {**SAID, "weight": "155", "weight_unit": "kg"})
+        body = answer.content.decode()
+        assert answer.status_code == 422
+        assert "This is 155 kg (341.7 lb); on " in body
+        assert "it was 70.5 kg (155.4 lb)" in body
+        assert 'name="looked_again"' in body
+        assert Measurement.objects.count() == 1
+        again = {**SAID, "weight": "155", "weight_unit": "lb"}
+        assert nina.post(where, again).status_code == 302
+        heavier = {**SAID, "weight": "155", "weight_unit": "kg", "looked_again": "on"}
+        assert nina.post(where, heavier).status_code == 302
+        assert Measurement.objects.order_by("-first")[0].first == 155
+
     def test_after_is_no_way_to_another_patients_facts(self, cast: Cast, signed_in: SignedIn) -> None:
         of_quinn = make.make_health_fact(Medication, cast.quinn, cast.nina, text="secret pills", taking="current")
         nina = signed_in(cast.nina)

@@ -268,6 +268,19 @@ def test_what_is_missing_of_the_work_up_is_gone_without_only_in_words(
     assert "seen at the cardiologist’s" in content
 
 
+def test_a_finding_that_no_rule_reads_is_gone_past_only_in_words(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    make.make_health_fact(Measurement, ready.pat, ready.nina, kind="ecg", result="abnormal", note="QTc 512 ms")
+    client = signed_in(ready.dana)
+    refused = send(client, ready, **CLEARED).content.decode()
+    assert "Work-up: ECG is not normal. Say below why it may go ahead." in refused
+    assert send(client, ready, **CLEARED, workup_words="Repeated by cardiology: 430 ms.").status_code == 302
+    content = ClearanceMove.objects.get(to_status="cleared").content
+    assert "In spite of what was found: ECG\nBecause: Repeated by cardiology: 430 ms." in content
+    assert "Without:" not in content
+
+
 def test_a_form_about_one_clearance_never_decides_another(ready: Cast, signed_in: SignedIn) -> None:
     """The one it was about has been decided; another question of the same version is open."""
     client = signed_in(ready.dana)

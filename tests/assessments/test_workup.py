@@ -83,6 +83,17 @@ def test_how_old_is_too_old(item: Item, age: int, standing: Standing) -> None:
     assert (line.standing, line.on) == (standing, TODAY - timedelta(days=age))
 
 
+def test_a_finding_is_due_until_a_later_examination_has_none() -> None:
+    """An ECG that is not normal is no green tick: no rule reads it, so a prescriber says why it may go ahead."""
+    found = Done(Item.ECG, TODAY - timedelta(days=2), has_finding=True)
+    (line,) = [
+        line for line in workup.lines(MAN, [found, Done(Item.ECG, found.on)], LIMITS, NOW) if line.item is Item.ECG
+    ]
+    assert (line.standing, line.on, line.is_there, line.needs_words) == (Standing.FOUND, found.on, False, True)
+    later = Done(Item.ECG, TODAY - timedelta(days=1))
+    assert Item.ECG not in {line.item for line in workup.lines(MAN, [found, later], LIMITS, NOW)}
+
+
 def test_what_was_corrected_counts_no_more() -> None:
     had = condition(K.HEART_FAILURE, facts.State.CURRENT)
     gone = facts.Condition(id="condition:new", at=NOW, kind=K.HEART_FAILURE, state=facts.State.ABSENT, corrects=had.id)
