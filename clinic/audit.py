@@ -167,8 +167,8 @@ class RequestFacts:
     device_id: uuid.UUID | None = None
 
 
-# The default is frozen, so sharing it is harmless.
-facts: ContextVar[RequestFacts] = ContextVar("audit_request_facts", default=RequestFacts())  # noqa: B039
+_NO_REQUEST = RequestFacts()
+facts: ContextVar[RequestFacts] = ContextVar("audit_request_facts", default=_NO_REQUEST)
 
 
 def record(

@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import dataclasses
 import fcntl
+import functools
 import hashlib
 import importlib.util
 import json
@@ -541,7 +542,7 @@ def _start_redis(folder: Path, root: Path, account: Account, log: Path) -> tuple
                 feed=words.encode(),
             )
         try:
-            _wait(child, lambda p=port, w=password: _redis_answers(p, w), log)  # type: ignore[misc]
+            _wait(child, functools.partial(_redis_answers, port, password), log)
         except CannotStart:
             # Somebody may have taken the port between our look and Redis's; the next one is another.
             if attempt == 4:

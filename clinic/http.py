@@ -46,7 +46,8 @@ def answer(
     request: HttpRequest, template: str, context: dict[str, Any], *, part: str = "", status: int = 200
 ) -> HttpResponse:
     """Return the page, or only its part ``#part`` when htmx asked and the view names one."""
-    if part and getattr(request, "htmx", False) and not request.htmx.boosted:  # type: ignore[attr-defined]
+    htmx = getattr(request, "htmx", None)
+    if part and htmx and not htmx.boosted:
         template = f"{template}#{part}"
     response = render(request, template, context, status=status)
     # The same URL has two answers; no cache may mix them up.

@@ -47,8 +47,7 @@ def birth_date_in(text: str) -> date | None:
     tidy = " ".join(text.strip().split())
     for pattern in DATE_FORMATS:
         try:
-            # Only the day of it is used; a zone would mean nothing.
-            day = datetime.strptime(tidy, pattern).date()  # noqa: DTZ007
+            day = datetime.strptime(tidy, pattern).date()  # noqa: DTZ007 - only its day is used: a zone would mean nothing
         except ValueError:
             continue
         return day if day.year >= 1875 else None

@@ -1,6 +1,7 @@
 """The house's rules as tests, each of which says what to do when it fails (docs/architecture.md)."""
 
 import ast
+import functools
 import re
 import shutil
 import subprocess
@@ -30,7 +31,12 @@ def sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
         for path in sorted((ROOT / folder).rglob("*.py")):
             relative = path.relative_to(ROOT)
             if "migrations" not in relative.parts:
-                yield relative, ast.parse(path.read_text())
+                yield relative, _tree_of(path)
+
+
+@functools.cache
+def _tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def our_models() -> list[type[models.Model]]:
@@ -362,6 +368,39 @@ class TestTree:
     def test_every_module_opens_with_a_docstring(self) -> None:
         wrong = [str(path) for path, tree in sources() if tree.body and not ast.get_docstring(tree)]
         assert not wrong, wrong
+
+    def test_what_a_checker_is_told_to_pass_over_has_a_reason(self) -> None:
+        told = re.compile(r"# (?:type: ignore|noqa)(?:\[[a-z, -]+\]|: ?[A-Z]+\d+(?:, ?[A-Z]+\d+)*)?(?P<reason>.*)")
+        wrong = [
+            f"{path}:{number}"
+            for folder in (*PACKAGES, "tests")
+            for path in sorted((ROOT / folder).rglob("*.py"))
+            if path.name != "demo.py"
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if (found := told.search(line)) and not re.search(r"\w", found["reason"])
+        ]
+        assert not wrong, f"Say on the line why it is right all the same: {wrong}"
+
+    def test_every_test_asserts(self) -> None:
+        """A test that only calls stays green when the rule is lost. What it calls may assert in its place."""
+        asserting = {"raises", "fail", "expect", "wait_for_url", "django_assert_num_queries"}
+        functions: list[tuple[str, str, set[str]]] = []
+        for path, tree in sources("tests"):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef):
+                    parts = list(ast.walk(node))
+                    calls = [part.func for part in parts if isinstance(part, ast.Call)]
+                    said = {call.id for call in calls if isinstance(call, ast.Name)}
+                    said |= {call.attr for call in calls if isinstance(call, ast.Attribute)}
+                    if any(isinstance(part, ast.Assert) for part in parts):
+                        said.add("raises")
+                    functions.append((f"{path}:{node.lineno}", node.name, said))
+        while more := {name for _where, name, said in functions if said & asserting} - asserting:
+            asserting |= more
+        tests = [one for one in functions if one[1].startswith("test_")]
+        assert len(tests) > 1000
+        wrong = [f"{where} {name}" for where, name, said in tests if not said & asserting]
+        assert not wrong, f"These look at nothing: {wrong}"
 
     def test_the_project_speaks_of_itself_alone(self) -> None:
         """No registry hosts and no machine's paths in what is committed."""

@@ -69,8 +69,8 @@ def find(
     first_week = localtime.week_start(today)
     begin = wished.get("week") or (localtime.day_of(ignoring.starts_at, tz) if ignoring else today)
     week = max(first_week, localtime.week_start(min(begin, today + timedelta(days=730))))
-    clinician = choices.people.get(wished.get("clinician"))  # type: ignore[arg-type]  # None finds nobody
-    room = choices.rooms.get(wished.get("room"))  # type: ignore[arg-type]
+    clinician = choices.people.get(wished["clinician"]) if wished.get("clinician") else None
+    room = choices.rooms.get(wished["room"]) if wished.get("room") else None
     people, rooms = list(choices.people), list(choices.rooms)
     start = localtime.at(week, datetime.min.time(), tz) - timedelta(days=1)
     end = start + LOOK_AHEAD + timedelta(days=3)

@@ -44,7 +44,7 @@ def site(live_server: LiveServer, settings: object) -> str:
     """Return where the server is. Passkeys and cookies want "localhost"."""
     url = live_server.url.replace("127.0.0.1", "localhost")
     settings.SITE_URL = url  # type: ignore[attr-defined]  # pytest-django's own type
-    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]  # type: ignore[attr-defined]
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]  # type: ignore[attr-defined]  # the same
     return str(url)
 
 

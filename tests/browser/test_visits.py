@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from clinic.models import User
 from tests import factories as make
@@ -60,6 +60,7 @@ def test_a_second_press_on_the_same_spot_does_not_reach_the_neighbour(cast: Cast
     expect(here).to_have_count(2)
 
 
+@pytest.mark.long
 def test_the_board_refreshes_itself_and_leaves_the_focus_alone(cast: Cast, desk: Page) -> None:
     make.make_appointment(cast.pat, cast.intake, cast.dana, at("11:30", 13), room=cast.room)
     desk.goto("/today/")
@@ -139,9 +140,9 @@ def test_a_visit_on_the_calendar_opens_its_page(cast: Cast, desk: Page) -> None:
     expect(desk.get_by_role("heading", level=1)).to_have_text("Pat Moreau")
 
 
-def test_without_scripts_all_of_it_works(cast: Cast, opened: object, site: str, enter: Enter) -> None:
+def test_without_scripts_all_of_it_works(cast: Cast, opened: Browser, site: str, enter: Enter) -> None:
     make.make_appointment(cast.pat, cast.intake, cast.dana, at("10:30", 13), room=cast.room)
-    context = opened.new_context(base_url=site, java_script_enabled=False)  # type: ignore[attr-defined]
+    context = opened.new_context(base_url=site, java_script_enabled=False)
     enter(context, cast.frida)
     page = context.new_page()
     page.goto("/today/")

@@ -57,8 +57,7 @@ def test_age_is_one_word(minutes: int, text: str) -> None:
     assert localtime.age_text(now - timedelta(minutes=minutes), now) == text
 
 
-# Hypothesis takes naive bounds and adds the zone itself.
-@given(moment=st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(moment=st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - Hypothesis takes naive bounds and adds the zone itself
 def test_every_moment_lies_in_its_own_day_and_week(moment: datetime) -> None:
     for zone in (DENVER, PHOENIX, ZoneInfo("Australia/Lord_Howe")):
         day = localtime.day_of(moment, zone)

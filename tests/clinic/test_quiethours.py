@@ -12,7 +12,7 @@ from clinic.quiethours import Window
 
 WINDOW = Window.of(["08:30", "20:00"])
 DENVER, PHOENIX = ZoneInfo("America/Denver"), ZoneInfo("America/Phoenix")
-MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - Hypothesis adds the zone itself
 ZONES = st.sampled_from(
     [DENVER, PHOENIX, ZoneInfo("Asia/Kolkata"), ZoneInfo("Pacific/Apia"), ZoneInfo("Europe/Lisbon")]
 )

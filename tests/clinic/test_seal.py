@@ -108,7 +108,7 @@ class TestTheAnchorFile:
         anchor.write_text("")
         write()
         seal()
-        numbers = [seals.AnchorLine.parse(line).number for line in anchor.read_text().splitlines()]  # type: ignore[union-attr]
+        numbers = [seals.AnchorLine.parse(line).number for line in anchor.read_text().splitlines()]  # type: ignore[union-attr]  # each line is whole
         assert numbers == [3]
 
     def test_a_line_that_broke_off_is_written_again_below(self, anchor: Path) -> None:

@@ -228,8 +228,8 @@ class TestEnding:
 
     def test_an_older_secret_key_still_opens_sessions(self, cast: Cast, signed_in: SignedIn, settings: object) -> None:
         client = signed_in(cast.frida)
-        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]  # type: ignore[attr-defined]
-        settings.SECRET_KEY = "a new one"  # type: ignore[attr-defined]
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]  # type: ignore[attr-defined]  # pytest-django's own type
+        settings.SECRET_KEY = "a new one"  # type: ignore[attr-defined]  # the same
         assert is_in(client)
 
 

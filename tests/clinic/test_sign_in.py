@@ -249,7 +249,7 @@ class TestStaffByCode:
         with mock.patch("clinic.forms.accounts.RequestLoginCodeForm.clean_email", autospec=True) as clean:
 
             def give_a_code(form: object) -> str:
-                form._user = cast.frida  # type: ignore[attr-defined]
+                form._user = cast.frida  # type: ignore[attr-defined]  # what the library reads
                 return cast.frida.email
 
             clean.side_effect = give_a_code

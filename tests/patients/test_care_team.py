@@ -1,6 +1,6 @@
 """Who may open whose chart: roles, places, care teams, emergency grants, and their review."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -18,10 +18,10 @@ from tests.patients.counting import queries
 NOW = make.NOON
 
 
-def sees(person: User, permission: Permission, now: object = NOW) -> set[str]:
+def sees(person: User, permission: Permission, now: datetime = NOW) -> set[str]:
     # A request's memory of memberships belongs to that request.
     fresh = User.objects.get(pk=person.pk)
-    return set(Patient.objects.visible_to(fresh, permission, now).values_list("given_name", flat=True))  # type: ignore[arg-type]
+    return set(Patient.objects.visible_to(fresh, permission, now).values_list("given_name", flat=True))
 
 
 def break_glass(cast: Cast, person: User, patient: Patient, **values: object) -> BreakGlass:

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -32,20 +33,20 @@ def every_day(starts: str, ends: str) -> list[WeeklyHours]:
     return [WeeklyHours(weekday, time.fromisoformat(starts), time.fromisoformat(ends)) for weekday in range(7)]
 
 
-def calendar(**changes: object) -> Calendar:
-    values: dict[str, object] = {
+def calendar(**changes: Any) -> Calendar:
+    values: dict[str, Any] = {
         "tz": DENVER,
         "opening": every_day("08:00", "18:00"),
         "working": {DANA: every_day("09:00", "12:00")},
     }
-    return Calendar(**{**values, **changes})  # type: ignore[arg-type]
+    return Calendar(**{**values, **changes})
 
 
-def slots(of: Calendar, need: Need = INTAKE, day: date = DAY, **changes: object) -> list[Opening]:
-    values: dict[str, object] = {
+def slots(of: Calendar, need: Need = INTAKE, day: date = DAY, **changes: Any) -> list[Opening]:
+    values: dict[str, Any] = {
         "clinicians": [DANA], "rooms": [ASPEN], "patient": QUINN, "first": day, "last": day, "now": LONG_AGO,
     }  # fmt: skip
-    return availability.open_slots(of, need, **{**values, **changes})  # type: ignore[arg-type]
+    return availability.open_slots(of, need, **{**values, **changes})
 
 
 def clocks(openings: list[Opening], tz: ZoneInfo = DENVER) -> list[str]:

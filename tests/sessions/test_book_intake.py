@@ -2,6 +2,7 @@
 
 import threading
 from datetime import date, time, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -260,7 +261,7 @@ class TestSecondIntake:
             except Exception as refusal:
                 results.append(type(refusal))
 
-        threads = [threading.Thread(target=in_thread(lambda n=n: run(n))) for n in range(4)]  # type: ignore[misc]
+        threads = [threading.Thread(target=in_thread(partial(run, n))) for n in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -349,7 +350,7 @@ class TestAtOnce:
             except Exception as refusal:
                 results.append(refusal)
 
-        threads = [threading.Thread(target=in_thread(lambda n=n: run(n))) for n in range(20)]  # type: ignore[misc]
+        threads = [threading.Thread(target=in_thread(partial(run, n))) for n in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -385,7 +386,7 @@ class TestAtOnce:
                 except holds.SlotTaken:
                     pass
                 except Exception as problem:
-                    problems.append(problem)  # noqa: B023
+                    problems.append(problem)  # noqa: B023  # the same
 
             threads = [
                 threading.Thread(target=in_thread(lambda: move(one, second, cast.second_room, "10:15"))),

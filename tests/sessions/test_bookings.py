@@ -3,6 +3,7 @@
 import re
 import threading
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -160,7 +161,7 @@ def test_no_visit_slips_in_between_the_count_and_the_entry(enter: Any) -> None:
             ),
             lambda start=start: enter(cast, first=start.date(), last=start.date()),
         ]  # fmt: skip
-        threads = [threading.Thread(target=in_thread(lambda work=work: run(work))) for work in works]  # type: ignore[misc]
+        threads = [threading.Thread(target=in_thread(partial(run, work))) for work in works]
         for thread in threads:
             thread.start()
         for thread in threads:

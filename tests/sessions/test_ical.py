@@ -1,6 +1,7 @@
 """The calendar file, by tables of cases: neutral, safe, in the clinic's zone on both change days."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from icalendar import Calendar, Event
@@ -10,13 +11,13 @@ from sessions import ical
 START = datetime(2027, 1, 14, 17, tzinfo=UTC)
 
 
-def entry(**changes: object) -> ical.Entry:
-    values: dict[str, object] = {
+def entry(**changes: Any) -> ical.Entry:
+    values: dict[str, Any] = {
         "uid": "1@stillwater", "summary": "Visit: Juniper Street", "location": "12 Juniper Street, Denver, CO 80203",
         "starts_at": START, "ends_at": START + timedelta(minutes=75), "time_zone": "America/Denver", "sequence": 3,
         "is_cancelled": False, "made_at": START - timedelta(days=9),
     }  # fmt: skip
-    return ical.Entry(**{**values, **changes})  # type: ignore[arg-type]
+    return ical.Entry(**{**values, **changes})
 
 
 def lines(body: bytes) -> list[str]:
