@@ -104,6 +104,12 @@ def has_mailbox(patient: Patient) -> bool:
     )
 
 
+def is_theirs(link: AnswerLink) -> bool:
+    """Return whether the mailbox that the link went to is still the patient's, and theirs alone."""
+    patient = link.request.patient
+    return has_mailbox(patient) and patient.email == link.address
+
+
 def is_good(link: AnswerLink, now: datetime) -> bool:
     """Return whether a link with its request and patient still leads anywhere at ``now``."""
     asked = link.request
@@ -115,8 +121,7 @@ def is_good(link: AnswerLink, now: datetime) -> bool:
         and asked.opens_at <= now
         and not requests.is_over(asked, now)
         and asked.patient.gets_letters
-        and has_mailbox(asked.patient)
-        and asked.patient.email == link.address
+        and is_theirs(link)
     )
 
 

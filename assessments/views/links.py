@@ -57,7 +57,10 @@ def answer_link(request: OurRequest, token: str) -> HttpResponse:
 
 
 def _link_of(request: OurRequest) -> AnswerLink | None:
-    """Return the link this browser has open; None when it was opened elsewhere since, used, withdrawn, or idle too long."""
+    """Return the link this browser has open.
+
+    None when it was opened elsewhere since, withdrawn, or idle too long, or its mailbox is the patient's alone no more.
+    """
     here: dict[str, Any] = request.session.get(HERE) or {}
     idle = policy.session_timeouts(request.now)["portal"] * 60
     if not here or request.now.timestamp() - here["seen"] > idle:
@@ -68,7 +71,8 @@ def _link_of(request: OurRequest) -> AnswerLink | None:
         .select_related("request__patient__home_location", "request__patient__portal_user")
         .first()
     )
-    if link is None or link.opened_at is None or link.opened_at.isoformat() != here["opened"]:
+    is_here = link is not None and link.opened_at is not None and link.opened_at.isoformat() == here["opened"]
+    if link is None or not is_here or not links.is_theirs(link):
         request.session.pop(HERE, None)
         return None
     request.session[HERE] = {**here, "seen": request.now.timestamp()}

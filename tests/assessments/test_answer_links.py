@@ -221,6 +221,23 @@ class TestOpen:
             opened(link)
             assert "opened on another screen" in first.get(HERE).content.decode()
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"email": "new@post.example"},
+            {"portal_suspended_at": make.NOON, "portal_suspension": PortalSuspension.MISUSE},
+        ],
+        ids=["another address", "somebody else read it"],
+    )
+    def test_a_lost_mailbox_closes_what_is_open(self, link: str, change: dict[str, Any]) -> None:
+        """D18: the patient says on the phone that somebody else reads their letters, who has just opened one."""
+        client = opened(link)
+        client.post(HERE + "?question=q1", {"answer-q1": "3"})
+        Patient.objects.update(**change)
+        assert "This page is closed" in client.get(HERE).content.decode()
+        assert client.post(HERE + "?question=q1", {"answer-q1": "0"}).status_code == 422
+        assert AssessmentRequest.objects.get().draft == {"q1": 3}
+
     def test_an_alarm_shows_help_and_uses_the_link_up(self, cast: Cast, now: datetime) -> None:
         make.make_preference(cast.pat, cast.frida, Category.QUESTIONNAIRE, Channel.EMAIL)
         asked = make.make_request(cast.pat, "phq-9", draft={"q9": 3}, status="in_progress", begun_at=now, revision=1,
