@@ -239,6 +239,7 @@ class AskQuestionnairesForm(words.Form):
 class CancelQuestionnaireForm(words.Form):
     reason = LongText(
         label=_("Why it is no longer asked"), max_length=200, min_length=5, rows=2,
+        help_text=_("The patient reads this in the place of the questions."),
         error_messages={"min_length": _("Say in a few words why.")},
     )  # fmt: skip
 

@@ -256,6 +256,7 @@ def test_asking_is_refused(cast: Cast, theo: Client) -> None:
 def test_taken_back_with_a_reason_and_once(cast: Cast, theo: Client) -> None:
     request = make.make_request(cast.pat)
     address = reverse("assessments:cancel_questionnaire", args=[request.pk])
+    assert "The patient reads this" in theo.get(address).content.decode(), "nothing is written that they may not read"
     assert theo.post(address, {"reason": ""}).status_code == 422
     assert theo.post(address, {"reason": "Asked by mistake."}).status_code == 302
     request.refresh_from_db()
