@@ -223,7 +223,8 @@ def acknowledge(*, by: User, page: Page, now: datetime) -> Page:
     Whatever it is about stays open. Refuses whoever is no licensed clinician of the location, a second person, and a
     page that is closed. The same person twice is once.
     """
-    page = Page.objects.select_for_update(no_key=True, of=("self",)).select_related("acknowledged_by").get(pk=page.pk)
+    # Locked alone: a person joined to the row would be read as of before the wait for it, and be nobody still.
+    page = Page.objects.select_for_update(no_key=True).get(pk=page.pk)
     if not oncall.is_clinician(by, page.location_id):
         raise OnlyClinicians
     if page.closed_at is not None:

@@ -176,6 +176,29 @@ def test_two_workers_call_once(cast):
     assert sum(counts) == len(subjects)
     assert PageCall.objects.count() == len(subjects)
 
+    # Three answer at once: one has, and the others are told who.
+    gate, outcomes = threading.Barrier(3), []
+
+    def answer(who):
+        try:
+            for page in Page.objects.order_by("pk"):
+                gate.wait(10)
+                try:
+                    outcomes.append(pages.acknowledge(by=who, page=page, now=NIGHT).acknowledged_by)
+                except pages.AnsweredAlready as refusal:
+                    outcomes.append(str(refusal))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=answer, args=[who]) for who in (cast.nina, cast.theo, cast.dana)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 3 * len(subjects)
+    assert sum(isinstance(one, User) for one in outcomes) == len(subjects)
+    assert AuditEvent.objects.filter(verb="page.acknowledged").count() == len(subjects)
+
 
 def test_orange_by_day_and_by_night(cast, duty):
     make.make_care_team_member(cast.quinn, cast.tess, is_lead=True)
