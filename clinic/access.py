@@ -16,7 +16,7 @@ from typing import Any, Concatenate, Literal, ParamSpec
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -538,14 +538,16 @@ def get_duty_or_404(request: StaffRequest, duty_id: uuid.UUID) -> OnCall:
     return get_object_or_404(here.select_related("location", "user"), pk=duty_id)
 
 
+def pages_open_to(user: User) -> QuerySet[Page]:
+    """Return the pages this person was called about, and those where they answer alarms or manage the rota."""
+    called = PageCall.objects.filter(user=user).values("page_id")
+    here = locations_where(user, Permission.ALERT_ANSWER) | locations_where(user, Permission.ROTA_MANAGE)
+    return Page.objects.filter(Q(location_id__in=here) | Q(pk__in=called)).select_related("location")
+
+
 def get_page_or_404(request: StaffRequest, page_id: uuid.UUID) -> Page:
-    """Return the page if this person was called about it, answers alarms at its location, or manages its rota; else 404."""
-    called = PageCall.objects.filter(user=request.user).values("page_id")
-    here = locations_where(request.user, Permission.ALERT_ANSWER) | locations_where(
-        request.user, Permission.ROTA_MANAGE
-    )
-    pages = Page.objects.filter(Q(location_id__in=here) | Q(pk__in=called))
-    return get_object_or_404(pages.select_related("location", "acknowledged_by", "closed_by"), pk=page_id)
+    """Return the page if it is open to this person; else 404."""
+    return get_object_or_404(pages_open_to(request.user).select_related("acknowledged_by", "closed_by"), pk=page_id)
 
 
 def get_enrolled_device_or_404(request: StaffRequest, device_id: uuid.UUID) -> EnrolledDevice:
@@ -559,5 +561,5 @@ __all__ = [
     "device_view", "get_closure_or_404", "get_colleague_or_404", "get_duty_or_404", "get_enrolled_device_or_404", "get_equipment_or_404", "get_invitation_or_404",
     "get_location_or_404", "get_membership_or_404", "get_message_or_404", "get_page_or_404", "get_person_or_404", "get_room_or_404",
     "get_time_off_or_404", "get_work_item_or_404", "holds",
-    "locations_where", "managed_location", "memberships_of", "portal_view", "public_view", "role_at", "signed_in_view", "staff_view",
+    "locations_where", "managed_location", "memberships_of", "pages_open_to", "portal_view", "public_view", "role_at", "signed_in_view", "staff_view",
 ]  # fmt: skip

@@ -11,9 +11,7 @@ from datetime import datetime
 
 from clinic import businessdays
 from clinic.ladder import People, Reach
-from clinic.models import Location, Membership, OnCall, Role, TimeOff, User
-
-LICENSED = frozenset({Role.NURSE, Role.THERAPIST, Role.PRESCRIBER})
+from clinic.models import LICENSED, Location, Membership, OnCall, Role, TimeOff, User
 
 TreatingOf = Callable[[uuid.UUID], Iterable[uuid.UUID]]
 _ask_treating: list[TreatingOf] = []

@@ -4,13 +4,12 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from clinic import letters, localtime, subjects
-from clinic.access import Permission, locations_where
-from clinic.models import Location, Membership, OutboundMessage, Page, PageCall, PolicyVersion, User
+from clinic.access import Permission, locations_where, pages_open_to
+from clinic.models import Location, Membership, OutboundMessage, PolicyVersion, User
 from clinic.subjects import Label
 
 
@@ -42,17 +41,12 @@ def _people(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUI
 
 def _pages(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.UUID, Label]:
     """Return the way to a page. Whom it is about is said there, and only to those who may know."""
-    called = PageCall.objects.filter(user=user).values("page_id")
-    here = locations_where(user, Permission.ALERT_ANSWER) | locations_where(user, Permission.ROTA_MANAGE)
-    found = (
-        Page.objects.filter(pk__in=ids).filter(Q(location_id__in=here) | Q(pk__in=called)).select_related("location")
-    )
     return {
         page.pk: Label(
             name="", about=localtime.moment_text(page.opened_at, page.location.tz),
             url=reverse("clinic:page", kwargs={"page_id": page.pk}),
         )
-        for page in found
+        for page in pages_open_to(user).filter(pk__in=ids)
     }  # fmt: skip
 
 

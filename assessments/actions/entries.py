@@ -21,14 +21,14 @@ from assessments.instrument import Answerer, Definition
 from assessments.models import AssessmentRequest, AssessmentResponse
 from clinic import localtime
 from clinic.errors import Refused
-from clinic.models import CLINICIANS, Role, User
+from clinic.models import LICENSED, User
 from patients.models import Patient
 
 Mode = AssessmentResponse.Mode
 Entered = AssessmentResponse.Entered
 
 # Who may rate what a trained clinician asks (domain.md 2.2): a monitor is not among them.
-RATERS = CLINICIANS & {Role.NURSE, Role.THERAPIST, Role.PRESCRIBER}
+RATERS = LICENSED
 
 
 class Way(StrEnum):

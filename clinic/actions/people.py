@@ -5,6 +5,7 @@ work item that ``leave`` opens asks a manager to see to it.
 """
 
 import uuid
+from collections.abc import Set
 from datetime import date, datetime, timedelta
 
 from allauth.mfa.models import Authenticator
@@ -30,6 +31,7 @@ from clinic.models import (
     WorkItem,
     new_id,
 )
+from clinic.models.people import LICENSED as LICENSED  # asked for by this name where people are hired
 
 INVITATION_LASTS = timedelta(days=7)
 # How soon a manager looks after what a leaver leaves behind.
@@ -520,17 +522,13 @@ def record_licence(
     return licence
 
 
-# Who has a professional licence of their own; a monitor works under somebody else's.
-LICENSED = (Role.NURSE, Role.THERAPIST, Role.PRESCRIBER)
-
-
 def may_prescribe(user: User, location: Location, on: date) -> None:
     """Refuse whoever may not prescribe a controlled substance at a location on its calendar day ``on``.
 
     It takes the prescriber's role there, and a professional licence and a DEA registration for its state that hold on
     that day; their last day still counts. Source: domain.md scenario 50, 21 CFR 1301.12 (a registration is a state's).
     """
-    _guard_licensed(user, location, on, (Role.PRESCRIBER,), (Licence.Kind.PROFESSIONAL, Licence.Kind.DEA))
+    _guard_licensed(user, location, on, {Role.PRESCRIBER}, (Licence.Kind.PROFESSIONAL, Licence.Kind.DEA))
 
 
 def may_practise(user: User, location: Location, on: date) -> None:
@@ -539,7 +537,7 @@ def may_practise(user: User, location: Location, on: date) -> None:
 
 
 def _guard_licensed(
-    user: User, location: Location, on: date, roles: tuple[Role, ...], kinds: tuple[Licence.Kind, ...]
+    user: User, location: Location, on: date, roles: Set[Role], kinds: tuple[Licence.Kind, ...]
 ) -> None:
     held = Membership.objects.live().filter(
         user=user, user__is_active=True, location=location, role__in=roles, is_trainee=False

@@ -5,7 +5,7 @@ from .devices import EnrolledDevice
 from .hours import Closure, OpeningHours, TimeOff, Weekday, WorkingHours
 from .outbox import Category, Channel, OutboundMessage, Suppression
 from .pages import Page, PageCall
-from .people import CLINICIANS, Licence, Membership, Role, StaffInvitation, User
+from .people import CLINICIANS, LICENSED, Licence, Membership, Role, StaffInvitation, User
 from .places import Device, Location, Room
 from .policy import PolicyVersion
 from .record import Record, new_id
@@ -15,6 +15,7 @@ from .worklist import WorkItem
 
 __all__ = [
     "CLINICIANS",
+    "LICENSED",
     "AuditEvent",
     "AuditSeal",
     "Category",

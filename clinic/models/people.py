@@ -36,7 +36,9 @@ class Role(models.TextChoices):
         return self in CLINICIANS
 
 
-CLINICIANS = frozenset({Role.MONITOR, Role.NURSE, Role.THERAPIST, Role.PRESCRIBER})
+# Who has a professional licence of their own; a monitor works under somebody else's.
+LICENSED = frozenset({Role.NURSE, Role.THERAPIST, Role.PRESCRIBER})
+CLINICIANS = LICENSED | {Role.MONITOR}
 
 
 class UserQuerySet(models.QuerySet["User"]):

@@ -7,9 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic import audit
 from clinic.actions import signatures
+from clinic.actions.policy import is_director
 from clinic.actions.signatures import Proof
 from clinic.errors import Refused
-from clinic.models import Location, Membership, Signature, User
+from clinic.models import Location, Signature, User
 from patients import consenttexts
 from patients.consenttexts import Section, Wording
 from patients.models import ConsentText
@@ -146,7 +147,7 @@ def publish_text(
     text = ConsentText.objects.select_for_update(no_key=True).get(pk=text.pk)
     if text.published_at is not None:
         raise Published
-    if not Membership.objects.live().filter(user=by, location=location, is_medical_director=True).exists():
+    if not is_director(by, location):
         raise NotTheDirector
     if text.text_hash != seen:
         raise DraftChanged

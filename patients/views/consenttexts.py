@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 
 from clinic import localtime
 from clinic.access import GET, GET_POST, POST, Permission, staff_view
+from clinic.actions.policy import is_director
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
-from clinic.models import Membership
 from patients import consentneeds, consenttexts, wordchanges
 from patients.access import get_consent_text_or_404
 from patients.actions import consenttexts as actions
@@ -171,13 +171,12 @@ def _publish_context(request: StaffRequest, text: ConsentText, form: PublishCons
     same = ConsentText.objects.filter(kind=text.kind, route=text.route, language=text.language)
     before = same.filter(published_at__isnull=False).exclude(pk=text.pk).order_by("-version").first()
     signed = Consent.objects.current(request.now).filter(text__in=same).values("patient").distinct().count()
-    directs = Membership.objects.live().filter(user=request.user, location=request.location, is_medical_director=True)
     return {
         "text": text,
         "name": _name(text),
         "version": version_text(text),
         "form": form,
-        "is_director": directs.exists(),
+        "is_director": is_director(request.user, request.location),
         "is_published": text.published_at is not None,
         "signed": signed,
         "before": version_text(before) if before else "",
