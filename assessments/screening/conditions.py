@@ -805,16 +805,22 @@ MODERATE_LIVER = ConditionRow(
 )
 
 
-@_rule("HEP-MOD", "domain.md 1.3")
+@_rule("HEP-MOD", "domain.md 1.3", version=2)
 def moderate_liver_disease(rule: Rule, view: View) -> Iterator[Flag]:
-    """OVERRIDE for Child-Pugh B, and for a newest ALT or AST above the upper limit of normal and not above three times. Whether
-    there is a test at all is HEP-SEV's question.
+    """OVERRIDE for Child-Pugh B, and for a newest ALT or a newest AST above the upper limit of normal and not above three times; a
+    later test of one of the two says nothing of the other. Whether there is a test at all is HEP-SEV's question.
     """
     yield from _conditions(rule, view, MODERATE_LIVER)
     counted, _fresh = _liver(view)
     limits = view.limits
-    for test in counted[-1:]:
-        if limits.liver_override_times_uln < (test.highest or 0) <= limits.liver_block_times_uln:
+    alt = [(test, test.alt_times_uln) for test in counted if test.alt_times_uln is not None]
+    ast = [(test, test.ast_times_uln) for test in counted if test.ast_times_uln is not None]
+    values = [*alt[-1:], *ast[-1:]]
+    if any(value > limits.liver_block_times_uln for _test, value in values):
+        return
+    raised = [test for test, value in values if value > limits.liver_override_times_uln]
+    for test in counted:
+        if test in raised:
             yield rule.found(
                 OVERRIDE, test, _("ALT or AST above the upper limit of normal."), _("A later test within the limits."),
                 lifted_by=frozenset({"liver_test"}), override_needs=MODERATE_LIVER.override_needs,
@@ -834,12 +840,14 @@ BREATHING = ConditionRow(
 )
 
 
-@_rule("RESP", "domain.md 1.3; the limit of SpO2 is 3.3's")
+@_rule("RESP", "domain.md 1.3; the limit of SpO2 is 3.3's", version=2)
 def breathing(rule: Rule, view: View) -> Iterator[Flag]:
     """OVERRIDE for untreated severe sleep apnoea, severe COPD, oxygen at home or a newest SpO2 below the limit; BLOCK for an acute infection."""
     yield from _conditions(rule, view, BREATHING)
     measured = view.of(OxygenSaturation)
-    for fact in measured[-1:]:
+    # Of two values of one moment the lower counts.
+    newest = sorted((fact for fact in measured if fact.at == measured[-1].at), key=lambda fact: fact.percent)
+    for fact in newest[:1]:
         if fact.percent < view.limits.spo2_min:
             yield rule.found(
                 OVERRIDE, fact, _("The newest SpO2 is %(percent)s %%, below %(limit)s %%."), _("A newer measurement within the limit."),

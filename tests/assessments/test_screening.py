@@ -476,10 +476,21 @@ class TestLabs:
         assert good.id in flag.contradicted_by
         assert outcome(with_facts(bad, replace(good, by_prescriber=True)), "HEP-SEV") == ""
 
+    def test_a_later_half_of_a_liver_test_does_not_hide_the_other_half(self) -> None:
+        both = new(LiverTest, NOW - timedelta(days=60), alt_times_uln=Decimal(1), ast_times_uln=Decimal("2.5"))
+        alt = new(LiverTest, NOW - timedelta(days=1), alt_times_uln=Decimal(1), ast_times_uln=None)
+        (flag,) = flags(with_facts(both, alt, without=["liver"]), "HEP-MOD")
+        assert (flag.severity, flag.trigger) == (OVERRIDE, both.id)
+        ast = new(LiverTest, NOW - timedelta(hours=1), alt_times_uln=None, ast_times_uln=Decimal(1))
+        assert outcome(with_facts(both, alt, ast, without=["liver"]), "HEP-MOD") == ""
+
     @pytest.mark.parametrize(("percent", "expected"), [(94, ""), (93, "override")])
     def test_oxygen(self, percent: int, expected: str) -> None:
         newest = new(OxygenSaturation, NOW, percent=percent)
         assert outcome(with_facts(newest), "RESP") == expected
+        # Of two values of one moment the lower counts, whichever was written first.
+        fine = [new(OxygenSaturation, NOW, percent=99, id=name) for name in ("a", "zz")]
+        assert outcome(with_facts(fine[0], newest, fine[1]), "RESP") == expected
 
     @pytest.mark.parametrize(("days", "expected"), [(30, ""), (31, "missing:info")])
     def test_weight(self, days: int, expected: str) -> None:
