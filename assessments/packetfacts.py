@@ -217,13 +217,17 @@ def _allergies(draft: Mapping[str, str]) -> Iterator[Said]:
 def _substances(draft: Mapping[str, str]) -> Iterator[Said]:
     yield from _statement(StatementKind.KETAMINE_USE, draft.get("ketamine_use", ""))
     often = dict(HOW_OFTEN)
-    used = [(str(text), str(often[answer])) for name, text, _help in SUBSTANCES if (answer := draft.get(f"use_{name}", "")) in USED]  # fmt: skip
+    used = [
+        (str(text), str(often[answer]), "current" if answer in USED else "unknown")
+        for name, text, _help in SUBSTANCES
+        if (answer := draft.get(f"use_{name}", "")) in {*USED, UNSURE}
+    ]
     if other := draft.get("use_other", "").strip():
-        used.append((other[:200], ""))
-    for text, dose in used:
+        used.append((other[:200], "", "current"))
+    for text, dose, taking in used:
         # Into the list of what is taken: it is read for what does not go together with a dose, like everything there.
         yield Said(
-            Table.MEDICATION, {"text": text, "dose": dose, "taking": "current", "note": _("Said about substances.")}
+            Table.MEDICATION, {"text": text, "dose": dose, "taking": taking, "note": _("Said about substances.")}
         )
 
 

@@ -181,7 +181,10 @@ class TestFacts:
                 ("statement", {"kind": "allergies_complete", "value": True}),
             ]),
             ("substances", {"ketamine_use": UNSURE}, [("statement", {"kind": "ketamine_use", "value": None})]),
-            ("substances", {"use_cannabis": "never", "use_opioids": UNSURE}, []),
+            ("substances", {"use_cannabis": "never"}, []),
+            ("substances", {"use_cannabis": UNSURE}, [
+                ("medication", {"text": "Cannabis", "dose": "Not sure", "taking": "unknown", "note": "Said about substances."}),
+            ]),
             ("substances", {"use_cannabis": "weekly"}, [
                 ("medication", {"text": "Cannabis", "dose": "Every week", "taking": "current", "note": "Said about substances."}),
             ]),
