@@ -154,7 +154,7 @@ def _response_rows(patient: Patient) -> models.QuerySet[Any, Any]:
     prescriber = Exists(
         Membership.objects.filter(
             Q(ended_at=None) | Q(ended_at__gt=OuterRef("received_at")),
-            user=Coalesce(OuterRef("rater"), OuterRef("entered_by")), role=Role.PRESCRIBER,
+            user=Coalesce(OuterRef("rater"), OuterRef("entered_by")), role=Role.PRESCRIBER, is_trainee=False,
             location_id=patient.home_location_id, started_at__lte=OuterRef("received_at"),
         )
     )  # fmt: skip

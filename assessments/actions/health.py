@@ -257,10 +257,18 @@ def confirm_medication(
 
 
 def is_prescriber(user: User, patient: Patient) -> bool:
-    """Return whether what this person records of the patient is a prescriber's: by the role at the patient's location, not by a form."""
+    """Return whether what this person records of the patient is a prescriber's: by the role at the patient's location, not by a form.
+    A trainee's word is not: somebody who answers for it confirms it.
+    """
     return (
         Membership.objects.live()
-        .filter(user=user, user__is_active=True, location_id=patient.home_location_id, role=Role.PRESCRIBER)
+        .filter(
+            user=user,
+            user__is_active=True,
+            location_id=patient.home_location_id,
+            role=Role.PRESCRIBER,
+            is_trainee=False,
+        )
         .exists()
     )
 

@@ -72,7 +72,9 @@ class TestRecord:
 
     def test_what_a_prescriber_is_comes_from_the_role_at_the_patients_place(self, cast: Cast) -> None:
         make.make_member(cast.omar, cast.denver, Role.THERAPIST)
-        people = ((cast.dana, True), (cast.nina, False), (cast.omar, False), (cast.pat_user, False))
+        # A trainee does not lift what stops a dose by their own word.
+        make.make_member(cast.theo, cast.denver, Role.PRESCRIBER, is_trainee=True, supervisor=cast.dana)
+        people = ((cast.dana, True), (cast.nina, False), (cast.omar, False), (cast.theo, False), (cast.pat_user, False))
         for minutes, (who, counts) in enumerate(people):
             row = weigh(cast, who, at=AGO - timedelta(minutes=minutes))
             assert row.by_prescriber is counts
@@ -153,7 +155,13 @@ class TestRefused:
 
     def test_a_question_is_answered_anew_on_another_day(self, cast: Cast) -> None:
         """What was said of the past year is too old after a year, and whether somebody is intoxicated is asked each day."""
-        said = {"by": cast.nina, "patient": cast.pat, "source": "patient", "kind": "ketamine_use", "value": False}
+        said: dict[str, Any] = {
+            "by": cast.nina,
+            "patient": cast.pat,
+            "source": "patient",
+            "kind": "ketamine_use",
+            "value": False,
+        }
         health.record_statement(**said, at=AGO, now=NOW)
         with pytest.raises(health.OnRecord):
             health.record_statement(**said, at=NOW, now=NOW)
