@@ -4,6 +4,7 @@ A move is legal when ``Clearance.MOVES`` says so, and leaves a ``ClearanceMove``
 recomputing of flags does: a new BLOCK and a decision can never pass each other.
 """
 
+import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,6 +16,8 @@ from clinic.actions import system, worklist
 from clinic.errors import Refused
 from clinic.models import Role, Signature, User, WorkItem
 from patients.models import Patient
+
+logger = logging.getLogger(__name__)
 
 # How soon a prescriber looks at what was handed in, and at what was suspended.
 REVIEW_WITHIN = timedelta(days=3)
@@ -195,10 +198,13 @@ def expire_due(*, now: datetime) -> int:
         status__in=[*Clearance.CLEARED, Status.SUSPENDED, Status.DEFERRED],
         expires_on__lte=now.date() + timedelta(days=1),
     )
-    by = system.sam(now=now)
-    return sum(
-        _ran_out(by=by, clearance=one, now=now) for one in due.select_related("patient").order_by("expires_on", "id")
-    )
+    by, ended = system.sam(now=now), 0
+    for one in due.select_related("patient").order_by("expires_on", "id"):
+        try:
+            ended += _ran_out(by=by, clearance=one, now=now)
+        except Exception:  # whatever is wrong with one record, the others end and come back on their day
+            logger.exception("Clearance %s could not be ended.", one.pk)
+    return ended
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -116,6 +117,22 @@ def test_a_clearance_runs_out_after_its_last_day_in_the_clinics_zone(cast: Cast,
     later.refresh_from_db()
     assert (cleared.status, later.status) == (Status.EXPIRED, Status.CLEARED)
     assert ClearanceMove.objects.get(clearance=cleared).cause == "ran_out"
+
+
+def test_one_that_cannot_be_ended_holds_up_no_other(cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = make.make_clearance(cast.pat, "cleared", by=cast.dana, expires_on=now.date() - timedelta(days=9))
+    put_off = make.make_clearance(cast.quinn, "deferred", expires_on=now.date())
+    real = clearances.move
+
+    def fails_for_pat(*, clearance: Clearance, **more: Any) -> Clearance:
+        if clearance.pk == broken.pk:
+            raise ValueError("unreadable")
+        return real(clearance=clearance, **more)
+
+    monkeypatch.setattr(clearances, "move", fails_for_pat)
+    assert clearances.expire_due(now=now) == 1
+    put_off.refresh_from_db()
+    assert put_off.status == Status.CLINICIAN_REVIEW
 
 
 def test_what_was_put_off_comes_back_on_its_day(cast: Cast, now: datetime) -> None:
