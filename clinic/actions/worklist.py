@@ -45,6 +45,8 @@ ANSWERED_BY_AN_ACT = frozenset(
         WorkItem.Kind.CAPACITY_CONCERN,
         WorkItem.Kind.CLEARANCE_REVIEW,
         WorkItem.Kind.PAGE,
+        # Parts of the software stand still until a draft of limits is approved or discarded.
+        WorkItem.Kind.POLICY_DRAFT,
         WorkItem.Kind.RISK_ALERT,
     }
 )
