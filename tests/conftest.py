@@ -5,7 +5,8 @@ too. The database is made, and emptied between transactional tests, as the owner
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 
 import pytest
@@ -27,6 +28,23 @@ from .cast import Cast, cast_again
 # with collected files is tested in tests/clinic/test_compose.py.
 django_settings.WHITENOISE_AUTOREFRESH = True
 django_settings.WHITENOISE_MAX_AGE = 600
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # last to have its say: pytest-randomly has shuffled by then
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Begin what is marked long first, on every worker, so that at the end nobody waits for one long test."""
+    yield
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        # pytest-xdist deals the tests out in as many runs as there are workers.
+        share, mine = (len(items) - len(ordered)) // (workers - worker), long[worker::workers]
+        others = max(share - len(mine), 0)
+        ordered += mine + rest[:others]
+        rest = rest[others:]
+    items[:] = ordered
 
 
 def _become(role: str | None) -> None:

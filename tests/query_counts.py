@@ -19,12 +19,12 @@ def show(client: Client, address: str) -> None:
     assert status in {200, 302} or (status, address) == (503, "/healthz"), f"{address}: {status}"
 
 
-def queries(client: Client, address: str) -> list[str]:
-    """Return the queries of the third showing of a page.
+def queries(client: Client, address: str, *, shown: int = 0) -> list[str]:
+    """Return the queries of the third showing of a page, or of the next where it was shown more often before.
 
     The policy, a session's clock and the read-audit's mark are kept between showings and asked of the database rarely.
     """
-    for _ in range(2):
+    for _ in range(shown, 2):
         show(client, address)
     # Kept for a minute of the machine's time, which a busy machine may let go by in the middle of this: kept anew just before.
     policy.forget()

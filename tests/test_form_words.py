@@ -90,6 +90,7 @@ def test_what_the_library_says_is_known() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.long
 def test_no_page_says_it_in_the_librarys_words(cast: Cast, signed_in: SignedIn, now: datetime) -> None:
     records = more_records(cast, matrix_records.make_all(cast))
     wrong, seen = set(), 0

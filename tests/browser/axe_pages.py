@@ -3,6 +3,8 @@
 They are several files so that pytest-xdist spreads them over the cores.
 """
 
+import os
+import zlib
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -17,6 +19,7 @@ from tests.pages import LONG, LOOKS, fill, more_records, paths_of
 # headings jump). The list beside it says the same to everybody and is not exempt.
 CALENDAR = "[data-schedule] .ec"
 PHONE, DESK = 390, 1440
+THOROUGH = bool(os.environ.get("THOROUGH"))
 FEW = 5
 
 
@@ -41,15 +44,22 @@ OF_FORMS = (
     "duplicate-id-aria", "link-name", "button-name", "heading-order", "list", "listitem", "region", "color-contrast", "target-size",
 )  # fmt: skip
 Round = tuple[int, Literal["light", "dark"], tuple[str, ...]]
-# Where a page is looked at: width, theme, and the rules that are asked (none named: all of them).
-ROUNDS: tuple[Round, ...] = ((DESK, "light", ()), (DESK, "dark", ("color-contrast",)), (PHONE, "dark", BY_WIDTH))
-LIGHT_ROUNDS: tuple[Round, ...] = ((DESK, "light", OF_FORMS), (PHONE, "dark", ("color-contrast", "target-size")))
+# Where a page is looked at: width, theme, and the rules that are asked (none named: all of them). What pages are made of stands
+# on many of them, so every second page is looked at the other way round; THOROUGH=1 looks at each page both ways.
+ONE_WAY: tuple[Round, ...] = ((DESK, "light", ()), (PHONE, "dark", BY_WIDTH))
+OTHER_WAY: tuple[Round, ...] = ((DESK, "dark", ()), (PHONE, "light", BY_WIDTH))
+LIGHTLY_ONE_WAY: tuple[Round, ...] = ((DESK, "light", OF_FORMS), (PHONE, "dark", ("color-contrast", "target-size")))
+LIGHTLY_OTHER_WAY: tuple[Round, ...] = ((DESK, "dark", OF_FORMS), (PHONE, "light", ("color-contrast", "target-size")))
 
 
-def faults_of(page: Page, name: str, *, lightly: bool = False) -> list[str]:
-    """Return what axe finds on the page as it is, at both widths and in both themes, and whether it is too wide."""
+def faults_of(page: Page, name: str, *, turn: int = 0, lightly: bool = False) -> list[str]:
+    """Return what axe finds on the page as it is, at both widths, and whether it is too wide.
+
+    An odd ``turn`` looks the other way round.
+    """
     found = []
-    for width, theme, rules in LIGHT_ROUNDS if lightly else ROUNDS:
+    ways = (LIGHTLY_ONE_WAY, LIGHTLY_OTHER_WAY) if lightly else (ONE_WAY, OTHER_WAY)
+    for width, theme, rules in sum(ways, ()) if THOROUGH else ways[turn % 2]:
         page.set_viewport_size({"width": width, "height": chromium.WIDTHS[width]})
         chromium.paint(page, theme)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
@@ -57,6 +67,11 @@ def faults_of(page: Page, name: str, *, lightly: bool = False) -> list[str]:
         faults = chromium.axe(page, leave_out=(CALENDAR,), only=rules)
         found += [f"{name} {width} {theme}: {fault}" for fault in faults]
     return found
+
+
+def turn_of(key: str) -> int:
+    """Return which way round a page is looked at: the same in every run."""
+    return zlib.crc32(key.encode()) % 2
 
 
 def look_at(
@@ -67,14 +82,16 @@ def look_at(
     # One tab for all pages: a new one for each costs as much as the page.
     page = context.pages[0] if context.pages else context.new_page()
     paths = paths_of(key, records)
-    for path in paths[:1] if refused else paths:
+    for place, path in enumerate(paths[:1] if refused else paths):
         page.set_viewport_size({"width": DESK, "height": chromium.WIDTHS[DESK]})
         page.goto(path)
         if refused and (status := chromium.send_form(page, look.refused or {})) != 422:
             found.append(f"{path}: {status}, so nothing was refused; say in tests/pages.py what is")
             continue
         chromium.settle(page)
-        found += faults_of(page, f"{path}{' refused' if refused else ''}", lightly=refused or empty)
+        # A page that was looked at one way when it is full is looked at the other way when it is not, and tabs take turns.
+        turn, lightly = turn_of(key) + place + (refused or empty), refused or empty
+        found += faults_of(page, f"{path}{' refused' if refused else ''}", turn=turn, lightly=lightly)
     return found
 
 

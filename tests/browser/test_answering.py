@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
@@ -29,6 +30,7 @@ def _hold(route: Route, held: list[int]) -> None:
         route.continue_()
 
 
+@pytest.mark.long
 def test_three_interrupted_sittings_on_a_phone(
     context: BrowserContext, cast: Cast, enter: Enter, now: datetime
 ) -> None:
@@ -106,6 +108,7 @@ def test_three_interrupted_sittings_on_a_phone(
     assert RiskAlert.objects.get().tier == "orange"
 
 
+@pytest.mark.long
 def test_a_kiosk_without_scripts_and_its_pages(
     opened: Browser, context: BrowserContext, cast: Cast, site: str, now: datetime
 ) -> None:

@@ -14,6 +14,8 @@ from tests.browser.conftest import Enter
 from tests.cast import Cast
 from tests.pages import LOOKS
 
+pytestmark = pytest.mark.long
+
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 

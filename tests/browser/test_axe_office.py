@@ -10,6 +10,8 @@ from tests.browser.conftest import Enter
 from tests.cast import Cast
 from tests.pages import LOOKS
 
+pytestmark = pytest.mark.long
+
 PARTS = 2
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+import pytest
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.totp.internal.auth import TOTP
@@ -18,9 +19,11 @@ from clinic.models import Category, Channel, EnrolledDevice, OutboundMessage
 from patients.actions import patients
 from tests import chromium
 from tests import factories as make
-from tests.browser.axe_pages import all_of, faults_of, keys_of, look_at
+from tests.browser.axe_pages import all_of, faults_of, keys_of, look_at, turn_of
 from tests.cast import Cast
 from tests.pages import LOOKS
+
+pytestmark = pytest.mark.long
 
 PASSWORD = "Correct-horse-7-battery"
 
@@ -47,10 +50,10 @@ def test_pages_one_has_to_walk_to(context: BrowserContext, cast: Cast, now: date
             context.clear_cookies()
             page = context.new_page()
             walks[look.way_in](page)
-            found.append(faults_of(page, key))
+            found.append(faults_of(page, key, turn=turn_of(key)))
             if look.refused is not None:
                 assert chromium.send_form(page, look.refused) == 422, key
-                found.append(faults_of(page, f"{key} refused"))
+                found.append(faults_of(page, f"{key} refused", turn=turn_of(key) + 1))
             page.close()
     assert not (faults := all_of(found)), faults
 

@@ -261,6 +261,7 @@ def test_without_a_secret_nothing_starts(missing: str, backing: devservices.Serv
     assert missing in answer.stderr
 
 
+@pytest.mark.long
 def test_release_web_worker_and_beat_run_without_rights_and_are_healthy(
     backing: devservices.Services, image: Path, tmp_path: Path
 ) -> None:

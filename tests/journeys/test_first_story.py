@@ -25,7 +25,7 @@ VISIT = datetime(2027, 1, 14, 10, 0, tzinfo=DENVER)
 ROSA = "rosa@post.example"
 SUBJECT = "A message from Juniper Street"
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 @pytest.fixture
