@@ -1,4 +1,4 @@
-"""How this floor's subjects of work are called: alerts, clearances, packets and what is new to decide, to those who may open them, and to nobody else."""
+"""How this floor's subjects of work are called: alerts, answers, clearances, packets and what is new to decide, to those who may open them, and to nobody else."""
 
 import uuid
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from assessments.models import Clearance, Packet, RiskAlert
+from assessments.models import AssessmentResponse, Clearance, Packet, RiskAlert
 from clinic import localtime, subjects
 from clinic.access import Permission
 from clinic.models import User
@@ -28,6 +28,25 @@ def _alerts(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID
         )
         for alert in found.select_related("patient", "location")
     }
+
+
+def _responses(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
+    """Return whose answers they are: for whoever may read them the answers, for the others of the place the patient's page."""
+    known = Patient.objects.visible_to(user, Permission.PATIENT_READ, now)
+    readable = AssessmentResponse.objects.visible_to(user, Permission.QUESTIONNAIRE_READ, now).filter(pk__in=ids)
+    mine = set(readable.values_list("pk", flat=True))
+    labels = {}
+    for row in AssessmentResponse.objects.filter(pk__in=ids, patient__in=known).select_related("patient"):
+        page = reverse("patients:patient", args=[row.patient_id])
+        labels[row.pk] = Label(
+            name=row.patient.full_name,
+            code=row.patient.mrn,
+            url=reverse("assessments:response", args=[row.pk]) if row.pk in mine else page,
+            person_url=page if row.pk in mine else "",
+            patient_id=row.patient_id,
+            phone=row.patient.phone,
+        )
+    return labels
 
 
 def _clearances(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
@@ -89,6 +108,7 @@ def _screenings(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.
 
 def register_own() -> None:
     """Declare this app's subjects of work in clinic.subjects."""
+    subjects.register("assessmentresponse", _responses)
     subjects.register("clearance", _clearances)
     subjects.register("packet", _packets)
     subjects.register("riskalert", _alerts)

@@ -25,7 +25,7 @@ from assessments.models import AskingRule, AssessmentRequest, AssessmentResponse
 from clinic import audit, localtime, policy
 from clinic.errors import Refused, violated
 from clinic.logs import trail
-from clinic.models import User
+from clinic.models import Location, User
 from clinic.quiethours import Window
 from patients.models import LifeState, Patient
 
@@ -369,12 +369,26 @@ def due_events(rule: AskingRule, now: datetime) -> QuerySet[CareEvent]:
 
 @transaction.atomic
 def take_back_unshowable(*, by: User, now: datetime) -> int:
-    """Take back open requests for wording that may no longer be shown: withdrawn, or its permission over. Return how many."""
+    """Take back open requests for wording that may no longer be shown: withdrawn, or its permission over. Return how many.
+
+    A permission ends with its last day at the patient's location, and not before the evening there is over.
+    """
     held = wordings.permissions()
-    lost = [d.code for d in definitions.all_current() if not wordings.may_be_sent(d, held, now.date())]
-    gone = AssessmentRequest.objects.open().filter(code__in=lost).order_by("pk")
-    rows = list(gone.select_for_update(skip_locked=True, no_key=True)[:CHUNK])
+    gone = Q(pk__in=[])
+    for today, places in _places_by_day(now).items():
+        lost = [d.code for d in definitions.all_current() if not wordings.may_be_sent(d, held, today)]
+        gone |= Q(code__in=lost, patient__home_location__in=places)
+    found = AssessmentRequest.objects.open().filter(gone).order_by("pk")
+    rows = list(found.select_for_update(skip_locked=True, no_key=True, of=("self",))[:CHUNK])
     for request in rows:
         reason = str(_("Its wording may no longer be shown."))
         requests.cancel(by=by, request=request, reason=reason, now=now)
     return len(rows)
+
+
+def _places_by_day(now: datetime) -> dict[date, list[uuid.UUID]]:
+    """Return the locations by the day that it is there: two days at most, for a house in one country."""
+    found: dict[date, list[uuid.UUID]] = {}
+    for place in Location.objects.only("pk", "time_zone"):
+        found.setdefault(localtime.day_of(now, place.tz), []).append(place.pk)
+    return found

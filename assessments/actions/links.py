@@ -64,7 +64,7 @@ def send(*, by: User, request: AssessmentRequest, now: datetime) -> AnswerLink:
         raise requests.AlreadyDone
     if not request.is_open or requests.is_over(request, now):
         raise requests.NoLongerAsked
-    if not requests.is_for_patient(requests.definition_of(request), now):
+    if not requests.is_for_patient(requests.definition_of(request), patient, now):
         raise requests.NotForPatients
     if not ContactPreference.objects.allows(patient, Category.QUESTIONNAIRE, Channel.EMAIL):
         raise NoConsent

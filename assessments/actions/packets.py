@@ -226,7 +226,7 @@ def _carry_over(packet: Packet) -> None:
 
 def _ask(*, by: User, packet: Packet, patient: Patient, now: datetime) -> None:
     for code in INSTRUMENTS + (FOR_TRAUMA if packet.asks_about_trauma else ()):
-        if requests.is_for_patient(definitions.current(code), now):
+        if requests.is_for_patient(definitions.current(code), patient, now):
             requests.ask(
                 by=by, patient=patient, code=code, opens_at=now, due_at=packet.expires_at, expires_at=packet.expires_at,
                 packet=packet, now=now,

@@ -34,6 +34,9 @@ CALL_AFTER = timedelta(hours=24)
 # Two steps are never closer than this, however late the first one was taken: no letter chases another.
 APART = timedelta(hours=6)
 
+# Whoever kept an answer so lately is answering, and is not reminded of it.
+ANSWERING = timedelta(minutes=30)
+
 ANSWERED, NO_CONSENT, PORTAL_CLOSED, PATIENT_STATE = "answered", "no_consent", "portal_closed", "patient_state"
 REASONS = {
     ANSWERED: _("Nothing is left to answer."),
@@ -86,8 +89,11 @@ def _remind(*, by: User, patient: Patient, asked: list[AssessmentRequest], now: 
     hours = [int(hour) for hour in policy.in_force(now).get("questionnaire", "nudge_h")]
     to_tell = []
     for request in asked:
-        if now >= request.expires_at or not patient.gets_letters or not _can_be_answered(request, now):
+        if now >= request.expires_at or not patient.gets_letters or not _can_be_answered(request, patient, now):
             _step(request, None)
+        elif request.saved_at is not None and now - request.saved_at < ANSWERING:
+            # A letter with a new link would close the old one under their hands.
+            _step(request, now + ANSWERING, taken=False)
         elif request.reminders and now >= call_at(request, hours):
             ask_to_call(by=by, patient=patient, due_at=request.expires_at, now=now)
             _step(request, None)
@@ -112,8 +118,8 @@ def _step(request: AssessmentRequest, then: datetime | None, *, taken: bool = Tr
     request.save(update_fields=["remind_at", "reminders"])
 
 
-def _can_be_answered(request: AssessmentRequest, now: datetime) -> bool:
-    return requests.is_for_patient(requests.definition_of(request), now)
+def _can_be_answered(request: AssessmentRequest, patient: Patient, now: datetime) -> bool:
+    return requests.is_for_patient(requests.definition_of(request), patient, now)
 
 
 def _nudges(request: AssessmentRequest, hours: Iterable[int]) -> list[datetime]:
@@ -198,7 +204,7 @@ def why_not(*, patient: Patient, channel: str, now: datetime) -> str:
 def to_answer(patient: Patient, now: datetime) -> list[AssessmentRequest]:
     """Return what the patient can answer now, first due first."""
     rows = AssessmentRequest.objects.open().for_patient(patient).filter(opens_at__lte=now, expires_at__gt=now)
-    return [row for row in rows.order_by("due_at", "pk") if _can_be_answered(row, now)]
+    return [row for row in rows.order_by("due_at", "pk") if _can_be_answered(row, patient, now)]
 
 
 @transaction.atomic

@@ -13,9 +13,9 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from assessments import definitions, merging, scoring, wordings
-from assessments.instrument import Definition
+from assessments.instrument import Answerer, Definition
 from assessments.models import AskingRule, AssessmentRequest, CareEvent, Packet
-from clinic import audit, businessdays
+from clinic import audit, businessdays, localtime
 from clinic.actions import system, worklist
 from clinic.errors import Refused, violated
 from clinic.models import Role, User, WorkItem
@@ -209,10 +209,10 @@ def save_draft(
     itself it may change, and a letter of it that was overtaken by a later one changes nothing. Refuses what is not
     offered, a request that is not open now, and an instrument that is not for patients.
     """
-    request = _locked(request)
+    patient, request = request.patient, _locked(request)
     must_be_answerable(request, now)
     definition = definition_of(request)
-    if not is_for_patient(definition, now):
+    if not is_for_patient(definition, patient, now):
         raise NotForPatients
     given = {item: value for item, value in answers.items() if value is not None}
     try:
@@ -278,9 +278,11 @@ def answerable(*, patient: Patient, now: datetime) -> list[AssessmentRequest]:
     asked = AssessmentRequest.objects.open().for_patient(patient).filter(opens_at__lte=now).order_by("due_at", "id")
     rows = [row for row in asked if not is_over(row, now)]
     defined = {row.pk: definition_of(row) for row in rows}
-    is_free = all(wordings.may_be_sent(definition, (), now.date()) for definition in defined.values())
+    is_free = all(definitions.can_render(definition) for definition in defined.values())
     held = () if is_free else wordings.permissions()
-    return [row for row in rows if wordings.may_be_sent(defined[row.pk], held, now.date())]
+    # Free wording has no last day, and the location need not be read for it.
+    today = now.date() if is_free else localtime.day_of(now, patient.home_location.tz)
+    return [row for row in rows if wordings.may_be_sent(defined[row.pk], held, today)]
 
 
 def definition_of(request: AssessmentRequest) -> Definition:
@@ -290,10 +292,14 @@ def definition_of(request: AssessmentRequest) -> Definition:
     return definitions.get(request.code, request.version, request.language)
 
 
-def is_for_patient(definition: Definition, now: datetime) -> bool:
-    """Return whether patients may be shown this instrument now. Asks the table only for wording that is not free."""
-    held = () if definitions.can_render(definition) else wordings.permissions()
-    return wordings.may_be_sent(definition, held, now.date())
+def is_for_patient(definition: Definition, patient: Patient, now: datetime) -> bool:
+    """Return whether a patient may be shown this instrument now. Asks the tables only for wording that is not free.
+
+    A permission ends with its last day at the patient's location, for answering as for entering.
+    """
+    if definitions.can_render(definition):
+        return definition.answered_by is Answerer.PATIENT
+    return wordings.may_be_sent(definition, wordings.permissions(), localtime.day_of(now, patient.home_location.tz))
 
 
 @transaction.atomic

@@ -18,7 +18,7 @@ from assessments import definitions, safety, scoring, wordings
 from assessments.actions import alerts, flags, requests
 from assessments.instrument import Answerer, Definition
 from assessments.models import AssessmentRequest, AssessmentResponse, Score
-from clinic import audit, policy
+from clinic import audit, localtime, policy
 from clinic.actions import system, worklist
 from clinic.errors import Refused
 from clinic.logs import trail
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 Mode = AssessmentResponse.Mode
 Entered = AssessmentResponse.Entered
+
+SUBJECT = "assessmentresponse"
 
 # The patient reads the questions, or has them read out: so they may be shown.
 SHOWN = frozenset({Mode.PORTAL, Mode.LINK, Mode.KIOSK, Mode.ON_BEHALF})
@@ -137,7 +139,7 @@ def hand_in(
         _must_fit(request, patient, definition, mode, revision, now)
     if corrects is not None:
         _must_be_correctable(corrects, patient, definition, correction_reason)
-    _way_must_be_allowed(definition, mode, entered, rater, now)
+    _way_must_be_allowed(definition, mode, entered, rater, patient, now)
     if answered_at > now:
         raise FromTheFuture
     if entered != Entered.PAPER_TOTAL and not is_retraction:
@@ -178,7 +180,9 @@ def hand_in(
             otherwise=lambda: _tell_managers(by, patient, now),
         )  # fmt: skip
     if wants_call(definition, response.answers):
-        _whatever_happens(lambda: _ask_for_a_call(by, patient, now), otherwise=lambda: _call_people(by, patient, now))
+        _whatever_happens(
+            lambda: _ask_for_a_call(by, patient, response, now), otherwise=lambda: _call_people(by, patient, now)
+        )
     _whatever_happens(
         lambda: flags.rescreen(by=by, patient=patient, now=now), otherwise=lambda: _tell_managers(by, patient, now)
     )
@@ -222,13 +226,14 @@ def _way_must_be_allowed(
     mode: AssessmentResponse.Mode,
     entered: AssessmentResponse.Entered,
     rater: User | None,
+    patient: Patient,
     now: datetime,
 ) -> None:
     """Refuse a way that the licence, or the sort of instrument, does not allow (domain.md 2.1, 2.2)."""
     if mode in SHOWN:
         if entered != Entered.ANSWERS:
             raise WayNotAllowed
-        if not requests.is_for_patient(definition, now):
+        if not requests.is_for_patient(definition, patient, now):
             raise requests.NotForPatients if mode in ALONE else WayNotAllowed
         return
     if mode == Mode.CLINICIAN:
@@ -236,7 +241,10 @@ def _way_must_be_allowed(
             raise WayNotAllowed
         if rater is None:
             raise RaterNeeded
-    if entered == Entered.ANSWERS and not definitions.can_render(definition, wordings.permissions(), on=now.date()):
+    if entered != Entered.ANSWERS or definitions.can_render(definition):
+        return
+    today = localtime.day_of(now, patient.home_location.tz)
+    if not definitions.can_render(definition, wordings.permissions(), on=today):
         raise WayNotAllowed
 
 
@@ -309,13 +317,16 @@ def _tell_managers(by: User, patient: Patient, now: datetime) -> None:
     )  # fmt: skip
 
 
-def _ask_for_a_call(by: User, patient: Patient, now: datetime) -> None:
-    """Open the call that a patient asked for in a check after a dose, or that such an answer calls for."""
+def _ask_for_a_call(by: User, patient: Patient, response: AssessmentResponse, now: datetime) -> None:
+    """Open the call that a patient asked for in a check after a dose, or that such an answer calls for.
+
+    It is about these answers: a call that the desk owes the patient for another reason must not stand for it.
+    """
     place = patient.home_location
     has_nurse = Membership.objects.live().filter(location=place, role=Role.NURSE, user__is_active=True).exists()
     worklist.open_item(
         by=by, kind=WorkItem.Kind.CALL_PATIENT, location=place, owner_role=Role.NURSE if has_nurse else Role.FRONT_DESK,
-        subject_type="patient", subject_id=patient.pk, patient_id=patient.pk, now=now,
+        subject_type=SUBJECT, subject_id=response.pk, patient_id=patient.pk, now=now,
         due_at=now + timedelta(hours=int(policy.in_force(now).get("risk", "orange_hours"))),
     )  # fmt: skip
 

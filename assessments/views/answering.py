@@ -90,7 +90,7 @@ def page(request: OurRequest, way: Way, asked: AssessmentRequest) -> HttpRespons
 
 def sheet_of(asked: AssessmentRequest, request: OurRequest) -> Sheet:
     """Return the questionnaire with its words and what is kept of it. Refuses what patients may not be shown."""
-    definition, today = requests.definition_of(asked), request.now.date()
+    definition, today = requests.definition_of(asked), localtime.day_of(request.now, asked.patient.home_location.tz)
     held = () if definitions.can_render(definition) else wordings.permissions()
     if not wordings.may_be_sent(definition, held, today):
         raise NotForPatients
@@ -147,10 +147,26 @@ def _check(
 def _closed(request: OurRequest, way: Way, asked: AssessmentRequest, refusal: Refused) -> HttpResponse:
     """Say why there is nothing to answer. To a form that was sent it is a refusal, with the numbers first."""
     sent = request.method == "POST"
-    context = {"said": str(refusal), "reason": asked.settled_reason, "sent": sent}
+    told = "hand_in" in request.POST and _heard_all_the_same(request, asked)
+    context = {"said": str(refusal), "reason": asked.settled_reason, "sent": sent, "told": told}
     return _answer(
         request, "assessments/_answer_closed.html", way, asked, None, context, status=UNPROCESSABLE if sent else 200
     )
+
+
+def _heard_all_the_same(request: OurRequest, asked: AssessmentRequest) -> bool:
+    """Return whether people were asked to look, because alarming answers were handed in that nothing takes any more.
+
+    A draft is read by nobody. Whoever pressed the button told us, and believes that we know.
+    """
+    try:
+        if all(signal.is_unknown for signal in safety.signals(requests.definition_of(asked), asked.draft)):
+            return False
+        responses.call_people(patient=asked.patient, now=request.now)
+    except Exception as error:  # whatever it is, the numbers stand on this page
+        log.error("words_failed", reason=trail(error))
+        return False
+    return True
 
 
 def _answer(
@@ -237,7 +253,8 @@ def _save(request: OurRequest, way: Way, asked: AssessmentRequest, sheet: Sheet)
         if is_all:
             return _all(request, way, kept, now_sheet, status=UNPROCESSABLE, differing=differing)
         return _question(request, way, kept, now_sheet, differing[0].id, status=UNPROCESSABLE, differing=differing)
-    texts = [value for name, value in given.items() if isinstance(value, str) and value != seen.get(name)]
+    # Also what a script kept a second ago: words of danger are asked about when the page is left.
+    texts = [value for value in given.values() if isinstance(value, str)]
     onward = _onward(way, now_sheet, item, step, set(seen), is_all)
     if any(crisis.may_mean_danger(text) for text in texts):
         context = {"onward": onward, "here": way.to(question=item) if item else way.url}

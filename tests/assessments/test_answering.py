@@ -256,6 +256,9 @@ class TestAlarm:
         assert "Are you in danger now?" in page.content.decode()
         asq.refresh_from_db()
         assert asq.draft["q4_how"] == "I want to kill myself", "and the words are kept"
+        kept = {"answer-q4_how": "I want to kill myself", "version": json.dumps({"q4_how": "I want to kill myself"})}
+        again = pat.post(url(asq) + "?question=q4_how", kept | {"next": "forward"})
+        assert "Are you in danger now?" in again.content.decode(), "also when a script had kept them before"
         said = pat.post(url(asq), {"danger": "yes"}).content.decode()
         assert said.split("<main")[1].index("Call 988") < said.split("<main")[1].index("will call you")
         assert RiskAlert.objects.get().tier == "red"
@@ -283,6 +286,24 @@ class TestDoors:
         asked.refresh_from_db()
         assert asked.draft == all_of(2), "an id in the body opens nothing"
         assert signed_in(cast.theo).get(url(asked)).status_code == 403
+
+    def test_alarming_answers_that_came_too_late_are_looked_at(
+        self, cast: Cast, pat: Client, asked: AssessmentRequest, now: datetime
+    ) -> None:
+        """Hazard: they hand in that they want to die, and it was taken back a minute ago."""
+        draft(asked, **all_of(1))
+        requests.cancel(by=cast.theo, request=asked, reason="Asked elsewhere.", now=now)
+        pressed = {"hand_in": "on", "revision": "1"}
+        said = pat.post(url(asked), pressed)
+        assert said.status_code == 422
+        words = said.content.decode().split("<main")[1]
+        assert words.index("Call 988") < words.index("will call you as soon as they can")
+        assert WorkItem.objects.filter(kind="crisis_words", patient_id=cast.pat.pk).count() == 4
+        assert not AssessmentResponse.objects.exists()
+        calm = make.make_request(cast.pat, "gad-7")
+        draft(calm, q1=3)
+        requests.cancel(by=cast.theo, request=calm, now=now)
+        assert "will call you" not in pat.post(url(calm), pressed).content.decode(), "nobody is told what alarms nobody"
 
     @pytest.mark.parametrize(
         ("fields", "words"),

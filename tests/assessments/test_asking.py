@@ -1,5 +1,6 @@
 """What is asked when: each once, in time, of those who may be asked; and told by letter, nudge and call."""
 
+import contextlib
 import threading
 from datetime import UTC, datetime, timedelta
 from unittest import mock
@@ -8,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection, connections, transaction
 
-from assessments import askingtimes, tasks
+from assessments import askingtimes, definitions, tasks, wordings
 from assessments.actions import asking, entries, instruments, reminding, requests
-from assessments.models import AskingRule, AssessmentRequest, CareEvent, CareEventKind
+from assessments.models import AnswerLink, AskingRule, AssessmentRequest, CareEvent, CareEventKind
 from clinic import letters
 from clinic.actions import outbox
 from clinic.models import AuditEvent, Category, Channel, OutboundMessage, Suppression, WorkItem, new_id
@@ -20,7 +21,8 @@ from tests import factories as make
 from tests.cast import Cast
 
 NOON = make.NOON
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MIN, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+PTQ = definitions.current("ptq")
 Status = AssessmentRequest.Status
 DENVER = ZoneInfo("America/Denver")
 WINDOW = Window.of(["08:30", "20:00"])
@@ -397,6 +399,24 @@ def test_wording_that_is_gone_is_asked_no_more(cast: Cast) -> None:
     assert (request.status, request.settled_reason) == (Status.CANCELLED, "Its wording may no longer be shown.")
 
 
+@pytest.mark.parametrize(("at", "is_shown"), [(NOON, True), (NOON + 14 * HOUR, True), (NOON + 16 * HOUR, False)])
+def test_a_permission_ends_with_its_last_day_at_the_location(cast: Cast, at: datetime, is_shown: bool) -> None:
+    """At 18:00 and at 23:00 in Denver it is tomorrow already in London, and not there."""
+    make.make_wording(cast.ada, "ptq", ends_on=NOON.date())
+    held = wordings.permissions()
+    asked = make.make_request(cast.pat, "ptq", opens_at=NOON, due_at=NOON + DAY, expires_at=NOON + 2 * DAY)
+    assert bool(requests.answerable(patient=cast.pat, now=at)) is is_shown
+    assert bool(reminding.to_answer(cast.pat, at)) is is_shown
+    entered = entries.Given(items={item.id: 1 for item in PTQ.items})
+    with contextlib.nullcontext() if is_shown else pytest.raises(entries.NotInThisWay):
+        entries.enter(
+            by=cast.theo, patient=cast.pat, definition=PTQ, way=entries.Way.READ_OUT, given=entered, held=held,
+            submission_key=new_id(), answered_at=at, now=at,
+        )  # fmt: skip
+    AssessmentRequest.objects.filter(pk=asked.pk).update(status=Status.OPEN, settled_at=None)
+    assert asking.take_back_unshowable(by=cast.sam, now=at) == (0 if is_shown else 1)
+
+
 # By hand.
 
 
@@ -430,6 +450,20 @@ def test_one_letter_for_all_that_is_asked_at_once(cast: Cast) -> None:
     (letter,) = told(cast)
     assert (letter.kind, letter.channel, letter.address) == ("questionnaire_asked", "email", cast.pat.email)
     assert told(cast) == [letter], "twice is once"
+
+
+def test_whoever_is_answering_is_not_reminded(cast: Cast) -> None:
+    """Hazard: a nudge's new link closes the old one while somebody answers by it."""
+    Patient.objects.filter(pk=cast.pat.pk).update(portal_user=None, portal_since=None)
+    consent(cast)
+    request = make.make_request(cast.pat, opens_at=NOON, due_at=NOON + DAY, expires_at=NOON + 2 * DAY, remind_at=NOON)
+    assert len(told(cast)) == 1
+    AssessmentRequest.objects.update(
+        status=Status.IN_PROGRESS, saved_at=NOON + DAY, begun_at=NOON + DAY, remind_at=NOON + DAY
+    )
+    assert len(told(cast, NOON + DAY + 20 * MIN)) == 1
+    assert AnswerLink.objects.get(request=request).withdrawn_at is None
+    assert len(told(cast, NOON + DAY + 50 * MIN)) == 2, "they stopped"
 
 
 def hours_of(letters: list[OutboundMessage]) -> list[tuple[str, int]]:

@@ -12,8 +12,10 @@ from assessments import definitions, safety, scoring
 from assessments.actions import alerts, flags, requests
 from assessments.actions import responses as actions
 from assessments.models import AssessmentResponse, RiskAlert, Score
+from clinic import subjects
+from clinic.actions import worklist
 from clinic.errors import Refused
-from clinic.models import AuditEvent, OutboundMessage, WorkItem
+from clinic.models import AuditEvent, OutboundMessage, Role, WorkItem
 from tests import factories as make
 from tests.cast import Cast, make_cast
 
@@ -91,8 +93,24 @@ class TestHandIn:
         hand_in(cast, now, {"feeling": 0, "call": 1}, code="after-dose")
         item = WorkItem.objects.get(kind="call_patient")
         assert (item.owner_role, item.due_at) == ("nurse", now + timedelta(hours=4))
+        labels = [subjects.labels(who, [item], now)[item.subject_id] for who in (cast.nina, cast.frida)]
+        assert [("/responses/" in label.url, label.name) for label in labels] == [
+            (True, "Pat Moreau"),
+            (False, "Pat Moreau"),
+        ]
+        assert not subjects.labels(cast.olga, [item], now), "another place's"
         hand_in(cast, now, {"feeling": 0, "call": 0, "company": 1}, code="after-dose", patient=cast.quinn)
         assert WorkItem.objects.filter(kind="call_patient").count() == 1
+
+    def test_a_call_that_the_desk_owes_already_does_not_stand_for_it(self, cast: Cast, now: datetime) -> None:
+        """Hazard: somebody feels bad after a dose, and is called the day after tomorrow about their address."""
+        worklist.open_item(
+            by=cast.frida, kind=WorkItem.Kind.CALL_PATIENT, location=cast.denver, owner_role=Role.FRONT_DESK,
+            subject_type="patient", subject_id=cast.pat.pk, patient_id=cast.pat.pk, due_at=now + timedelta(days=2), now=now,
+        )  # fmt: skip
+        hand_in(cast, now, {"feeling": 3, "call": 1}, code="after-dose")
+        item = WorkItem.objects.get(kind="call_patient", owner_role="nurse")
+        assert item.due_at == now + timedelta(hours=4)
 
 
 class TestRefusals:
