@@ -62,7 +62,6 @@ def anchor(fact_id: str) -> str:
 
 def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
     """Return the standing facts as lines, newest first; ``known`` are those of ``factsheet.facts_of``."""
-    gone = {fact.corrects for fact in known}
     said = _said(patient)
     trials = {
         str(row.pk): row for row in TreatmentTrial.objects.for_patient(patient) if isinstance(row, TreatmentTrial)
@@ -72,9 +71,7 @@ def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
     }
     absent: list[str] = []
     stopped: list[str] = []
-    for fact in sorted(known, key=lambda one: (one.at, one.id), reverse=True):
-        if fact.id in gone:
-            continue
+    for fact in sorted(facts.that_stand(known), key=lambda one: (one.at, one.id), reverse=True):
         by = _by(fact, said, tz)
         match fact:
             case facts.Condition(state=facts.State.ABSENT):

@@ -5,6 +5,7 @@ present with an explicit "unknown"; neither is ever read as "no". What follows f
 medicines is read in medicines.py.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -524,3 +525,10 @@ class Facts:
                 object.__setattr__(self, name, _in_utc(moment))
         if len({fact.id for fact in self.known}) < len(self.known):
             raise ValueError("Each fact has an id of its own.")
+
+
+def that_stand(known: Iterable[Fact]) -> list[Fact]:
+    """Return the facts that no other fact corrects. The rules ask besides who corrected: ``_standing`` of assessments/screening."""
+    every = list(known)
+    gone = {fact.corrects for fact in every}
+    return [fact for fact in every if fact.id not in gone]

@@ -10,7 +10,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from assessments.facts import Fact, Route, Weight
+from assessments.facts import Fact, Route, Weight, that_stand
 
 # Where a policy keeps the most of a route: in mg, or in mg for each kilogram.
 IN_MG: dict[Route, tuple[str, str]] = {Route.SL: ("dose_mg_sl", "hard"), Route.IN: ("dose_mg_in", "hard")}
@@ -51,9 +51,7 @@ def _number(values: Mapping[str, Any], section: str, name: str) -> Decimal | Non
 
 def fresh_weight(known: Iterable[Fact], *, today: date, tz: ZoneInfo, max_age_days: int) -> Decimal | None:
     """Return the newest weight in kg that stands, or None when there is none of the last ``max_age_days`` days."""
-    facts = tuple(known)
-    gone = {fact.corrects for fact in facts}
-    weights = [fact for fact in facts if isinstance(fact, Weight) and fact.id not in gone]
+    weights = [fact for fact in that_stand(known) if isinstance(fact, Weight)]
     newest = max(weights, key=lambda fact: (fact.at, fact.id), default=None)
     if newest is None or (today - newest.at.astimezone(tz).date()).days > max_age_days:
         return None

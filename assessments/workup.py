@@ -29,6 +29,7 @@ from assessments.facts import (
     StatementKind,
     SubstanceInstrument,
     SubstanceScore,
+    that_stand,
 )
 from assessments.medicines import MedicineClass, Recognised
 from assessments.screening import ScreeningLimits
@@ -166,7 +167,7 @@ def lines(facts: Facts, done: Iterable[Done], limits: ScreeningLimits, now: date
     ``done`` are the standing measurements; safety screens and the list of medicines are read off ``facts``. A day that no limit
     speaks of is shown and never called too old. ``now`` carries the clinic's zone, whose days count.
     """
-    standing = _standing(facts.known)
+    standing = that_stand(facts.known)
     today = now.date()
     last: dict[Item, Done] = {}
     for one in (*done, *_from_facts(standing, now)):
@@ -184,11 +185,6 @@ def lines(facts: Facts, done: Iterable[Done], limits: ScreeningLimits, now: date
     asked |= {item: "" for item, one in last.items() if one.has_finding and item not in (*FOR_EVERYBODY, *asked)}
     found += [_line(item, last, limits, today, because) for item, because in asked.items()]
     return tuple(found)
-
-
-def _standing(known: tuple[Fact, ...]) -> list[Fact]:
-    gone = {fact.corrects for fact in known}
-    return [fact for fact in known if fact.id not in gone]
 
 
 def _from_facts(standing: list[Fact], now: datetime) -> Iterable[Done]:

@@ -39,17 +39,6 @@ Status, Cause = Clearance.Status, ClearanceMove.Cause
 CALLED_ABOUT = (Status.MORE_INFO_REQUESTED, Status.DEFERRED, Status.DECLINED, Status.REFERRED_OUT)
 
 
-class NotAPrescriberOfTheTeam(Refused):
-    """Only a prescriber who looks after the patient clears them."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            _(
-                "Only a prescriber of this patient’s care team decides. Ask to be added to the team, or ask its prescriber."
-            )
-        )
-
-
 class DecidedMeanwhile(Refused):
     """Somebody else, or a new fact, came first."""
 
@@ -321,7 +310,7 @@ def guard_prescriber(*, by: User, patient: Patient, now: datetime) -> None:
     if not patient.gets_letters:
         raise NotInCare(patient)
     if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
-        raise NotAPrescriberOfTheTeam
+        raise flags.NotOfTheTeam
     people.may_prescribe(by, patient.home_location, localtime.day_of(now, patient.home_location.tz))
 
 
