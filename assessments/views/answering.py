@@ -147,6 +147,8 @@ def _check(
 def _closed(request: OurRequest, way: Way, asked: AssessmentRequest, refusal: Refused) -> HttpResponse:
     """Say why there is nothing to answer. To a form that was sent it is a refusal, with the numbers first."""
     sent = request.method == "POST"
+    if sent and _is_letter_of_a_script(request):
+        return _beside(request, way, asked, _seen(request.POST), status=UNPROCESSABLE, refusal_now=str(refusal))
     told = "hand_in" in request.POST and _heard_all_the_same(request, asked)
     context = {"said": str(refusal), "reason": asked.settled_reason, "sent": sent, "told": told}
     return _answer(
@@ -232,6 +234,8 @@ def _save(request: OurRequest, way: Way, asked: AssessmentRequest, sheet: Sheet)
             window=merging.Window.read(request.POST[KEY]) if request.POST.get(KEY) else None, position=item if sheet.has(item) else "", now=request.now,
         )  # fmt: skip
     except Refused as refusal:
+        if _is_letter_of_a_script(request):
+            return _beside(request, way, asked, seen, status=UNPROCESSABLE, refusal_now=str(refusal))
         again = _all if is_all or not sheet.has(item) else _question
         place = () if again is _all else (item,)
         return again(request, way, asked, sheet, *place, status=UNPROCESSABLE, refusal=str(refusal))
@@ -239,16 +243,15 @@ def _save(request: OurRequest, way: Way, asked: AssessmentRequest, sheet: Sheet)
     kept.patient = asked.patient
     now_sheet = Sheet(sheet.definition, sheet.wording, kept.draft)
     differing = [question for question in now_sheet.questions if question.id in saved.differing]
-    if getattr(request, "htmx", False):
-        context = {
-            "seen": _seen_json([q for q in now_sheet.questions if q.id in seen], now_sheet),
-            "differing": differing,
+    if _is_letter_of_a_script(request):
+        # What another window changed stays unseen, so that the form's own button asks about it on a page of its own.
+        fresh = {
+            q.id: seen[q.id] if q.id in saved.differing else kept.draft.get(q.id)
+            for q in now_sheet.questions
+            if q.id in seen
         }
-        said = localtime.clock_text(request.now, kept.patient.tz)
-        return _answer(
-            request, "assessments/answer_questionnaire.html", way, kept, now_sheet, {**context, "saved_at": said},
-            part="saved",
-        )  # fmt: skip
+        said = "" if differing else localtime.clock_text(request.now, kept.patient.tz)
+        return _beside(request, way, kept, fresh, differing_now=differing, saved_at=said)
     if differing:
         if is_all:
             return _all(request, way, kept, now_sheet, status=UNPROCESSABLE, differing=differing)
@@ -260,6 +263,21 @@ def _save(request: OurRequest, way: Way, asked: AssessmentRequest, sheet: Sheet)
         context = {"onward": onward, "here": way.to(question=item) if item else way.url}
         return _answer(request, "assessments/_answer_danger.html", way, kept, now_sheet, context)
     return go_to(request, onward)
+
+
+def _is_letter_of_a_script(request: OurRequest) -> bool:
+    """Return whether a page keeps a change by itself: its answer goes beside the form, and the page stays as it is."""
+    htmx = getattr(request, "htmx", None)
+    return bool(htmx) and not htmx.boosted
+
+
+def _beside(
+    request: OurRequest, way: Way, asked: AssessmentRequest, seen: dict[str, Any], *, status: int = 200, **more: Any
+) -> HttpResponse:
+    """Return the few lines beside the form that say whether a change was kept."""
+    context = {"seen": json.dumps(seen), **more}
+    template = "assessments/answer_questionnaire.html"
+    return _answer(request, template, way, asked, None, context, status=status, part="saved")
 
 
 def _onward(way: Way, sheet: Sheet, item: str, step: str, shown: set[str], is_all: bool) -> str:

@@ -88,7 +88,7 @@ def answer_by_link(request: OurRequest) -> HttpResponse:
     link = _link_of(request)
     if link is None or (link.used_at is not None and request.method != "POST"):
         status = UNPROCESSABLE if request.method == "POST" else 200
-        return answer(request, "assessments/answer_by_link.html", {"layout": ALONE}, status=status)
+        return answer(request, "assessments/answer_by_link.html", {"layout": ALONE}, status=status, part="saved")
     way = Way(
         mode=AssessmentResponse.Mode.LINK, url=reverse("assessments:answer_by_link"), layout=ALONE, home_url="",
         home_label="", finish_url=reverse("assessments:answers_sent"),

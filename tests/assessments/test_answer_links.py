@@ -211,6 +211,10 @@ class TestOpen:
         with time_machine.travel(now + timedelta(minutes=21), tick=False):
             assert "Nothing happened here" in client.get(HERE).content.decode()
             assert client.post(HERE, {"answer-q1": "0"}).status_code == 422
+            beside = client.post(HERE, {"answer-q1": "0"}, headers={"HX-Request": "true"})
+            assert beside.status_code == 422
+            assert "That was not kept" in beside.content.decode()
+            assert "<html" not in beside.content.decode(), "the page stays, with what was typed on it"
             again = opened(link)
             assert "Welcome back" in again.get(HERE).content.decode()
         assert AssessmentRequest.objects.get().draft == {"q1": 3}

@@ -134,6 +134,26 @@ class TestOneQuestionAPage:
         assert json.loads(field(kept, "version")) == {"q1": 2}
         assert "<html" not in kept.content.decode()
 
+    def test_a_change_that_cannot_be_kept_is_said_beside_the_form(self, pat: Client, asked: AssessmentRequest) -> None:
+        """The page stays as it is: a whole page in the place of two lines would bury the question and the numbers."""
+        page = pat.get(url(asked, question="q9"))
+        sent = {"answer-q9": 2, "version": field(page, "version"), "next": "save"}
+        by_itself = {"HX-Request": "true"}
+        tap(pat, asked, "q9", 0)
+        other = pat.post(url(asked, question="q9"), sent, headers=by_itself).content.decode()
+        assert "answered this in another window" in other
+        assert "Kept at" not in other
+        assert "<html" not in other
+        pressed = pat.post(url(asked, question="q9"), {**sent, "next": "forward"})
+        assert pressed.status_code == 422, "the button asks as well, for the one beside it may not have been read"
+        wrong = pat.post(url(asked, question="q9"), {**sent, "answer-q9": 7}, headers=by_itself)
+        AssessmentRequest.objects.update(status="cancelled", settled_at=make.NOON)
+        closed = pat.post(url(asked, question="q9"), sent, headers=by_itself)
+        for refused in (wrong, closed):
+            assert refused.status_code == 422
+            assert refused.content.decode().strip().startswith('<div id="saved">')
+            assert "That was not kept" in refused.content.decode()
+
     def test_branches_follow_what_was_answered(self, cast: Cast, pat: Client, now: datetime) -> None:
         asq = make.make_request(cast.pat, "asq")
         assert tap(pat, asq, "q4", 0).headers["Location"] == url(asq, show="check")
