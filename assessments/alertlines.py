@@ -1,7 +1,7 @@
 """An alert as text: whom it is about, what was answered, its clocks, and what is done next."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -50,16 +50,25 @@ def clock(due: datetime, now: datetime, tz: ZoneInfo) -> Clock:
 
 @dataclass(frozen=True)
 class Answered:
-    """One reason for the alert: the question and the answer, in its words where they may be shown."""
+    """One reason for the alert: the question and the answer, in its words where they may be shown.
+
+    ``since`` says what stands now in the answer's place, where somebody corrected it or took it back after the alert.
+    """
 
     instrument: str
     question: str
     answer: str
     is_blank: bool = False
+    since: str = ""
 
 
-def answered(alert: RiskAlert, responses: Mapping[UUID, AssessmentResponse], on: date) -> list[Answered]:
-    """Return what set the alert off. ``responses`` are those it names, by id; wording is shown as its licence allows."""
+def answered(
+    alert: RiskAlert, responses: Mapping[UUID, AssessmentResponse], newer: Mapping[UUID, AssessmentResponse], on: date
+) -> list[Answered]:
+    """Return what set the alert off. ``responses`` are those it names, by id; wording is shown as its licence allows.
+
+    ``newer`` are what stands in the place of those that were corrected or taken back since, by the same ids.
+    """
     lines = []
     held = wordings.permissions()
     for signal in alert.signals:
@@ -73,8 +82,25 @@ def answered(alert: RiskAlert, responses: Mapping[UUID, AssessmentResponse], on:
         elif response is None:
             lines.append(Answered("", _("An alarming answer."), ""))
         else:
-            lines.append(_answered(response, signal, held, on))
+            line = _answered(response, signal, held, on)
+            lines.append(replace(line, since=_since(newer.get(response.pk), signal, alert.location.tz)))
     return lines
+
+
+def _since(newer: AssessmentResponse | None, signal: dict[str, Any], tz: ZoneInfo) -> str:
+    """Return what became of an answer after it raised the alert; "" where it stands as it was."""
+    if newer is None:
+        return ""
+    who = {
+        "name": newer.entered_by.name,
+        "moment": localtime.moment_text(newer.received_at, tz),
+        "why": newer.correction_reason,
+    }
+    if newer.is_retraction:
+        return _("Taken back since by %(name)s, %(moment)s: “%(why)s”") % who
+    value = newer.answers.get(signal["item"]) if signal["item"] else None
+    who["value"] = _("left out") if value is None else str(value)
+    return _("Corrected since by %(name)s, %(moment)s: now %(value)s. “%(why)s”") % who
 
 
 def _answered(

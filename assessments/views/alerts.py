@@ -89,8 +89,28 @@ def alerts(request: StaffRequest) -> HttpResponse:
 def _answers(alert: RiskAlert, now: datetime) -> list[alertlines.Answered]:
     named = {signal["response"] for signal in alert.signals if signal.get("response")}
     ids = {UUID(each) for each in named} | ({alert.response_id} if alert.response_id else set())
-    responses = {row.pk: row for row in AssessmentResponse.objects.filter(pk__in=ids, patient=alert.patient_id)}
-    return alertlines.answered(alert, responses, localtime.day_of(now, alert.location.tz))
+    rows = AssessmentResponse.objects.filter(Q(pk__in=ids) | Q(corrects__in=ids), patient=alert.patient_id)
+    found = {row.pk: row for row in rows.select_related("entered_by")}
+    newer = {row.corrects_id: _newest(row) for row in found.values() if row.corrects_id in ids}
+    responses = {pk: row for pk, row in found.items() if pk in ids}
+    return alertlines.answered(alert, responses, newer, localtime.day_of(now, alert.location.tz))
+
+
+def _newest(row: AssessmentResponse) -> AssessmentResponse:
+    """Return what stands at the end of a chain of corrections; most have one link."""
+    later = AssessmentResponse.objects.filter(corrects=row).select_related("entered_by").first()
+    return _newest(later) if later else row
+
+
+def _also_open(alert: RiskAlert, request: StaffRequest) -> list[dict[str, Any]]:
+    """Return the other open alerts of the same patient: each is answered and closed for itself."""
+    mine = RiskAlert.objects.visible_to(request.user, Permission.ALERT_READ, request.now).open()
+    others = mine.filter(patient=alert.patient_id).exclude(pk=alert.pk).most_urgent_first()[:PAGE]
+    return [
+        {"id": other.pk, "tier": other.get_tier_display(), "tone": other.tone,
+         "raised": localtime.moment_text(other.raised_at, alert.location.tz)}
+        for other in others
+    ]  # fmt: skip
 
 
 def _attempts(alert: RiskAlert) -> list[dict[str, Any]]:
@@ -148,6 +168,7 @@ def alert(request: StaffRequest, alert_id: UUID) -> HttpResponse:
         ),
         "plan": SafetyPlan.objects.filter(patient=alert.patient).order_by("-number").first(),
         "answered": _answers(alert, request.now),
+        "also_open": _also_open(alert, request),
         "attempts": attempts,
         "dispositions": _dispositions(alert),
         "next": _next(alert, attempts, request.now),

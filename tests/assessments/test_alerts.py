@@ -521,6 +521,29 @@ class TestPages:
         assert "More than half the days" in shown
         assert "nobody may read that as a no" in shown
 
+    def test_what_was_corrected_since_and_what_else_is_open(self, cast, signed_in, now):
+        """Hazard: somebody is rung up at night about an answer that was a slip of the pen, or closes one alert of two."""
+        response = make.make_response(cast.pat, cast.pat_user, code="phq-9", answers={"q9": 3})
+        alert = raise_one(cast, RED, response=response)
+        client, url = signed_in(cast.theo), reverse("assessments:alert", args=[alert.pk])
+        shown = client.get(url).content.decode()
+        assert "since" not in shown.split("answered-title")[1].split("</section>")[0]
+        assert "Another alert" not in shown
+        more = {"code": "phq-9", "correction_reason": "Misheard it."}
+        second = make.make_response(cast.pat, cast.theo, answers={"q9": 1}, corrects=response, **more)
+        third = make.make_response(cast.pat, cast.theo, answers={"q9": 0}, corrects=second, **more)
+        other = raise_one(cast, YELLOW)
+        cast.pat.life_state = "discharged"
+        cast.pat.save(update_fields=["life_state"])
+        shown = client.get(url).content.decode()
+        assert "Nearly every day" in shown, "what raised it stays"
+        assert "Corrected since by Theo Thorne" in shown
+        assert "now 0. “Misheard it.”" in shown
+        assert reverse("assessments:alert", args=[other.pk]) in shown
+        assert ">Discharged</span>" in shown
+        make.make_response(cast.pat, cast.theo, answers={}, corrects=third, is_retraction=True, **more)
+        assert "Taken back since by Theo Thorne" in client.get(url).content.decode()
+
     def test_wording_that_is_not_ours_is_not_shown(self, cast, signed_in, now):
         response = make.make_response(cast.pat, cast.pat_user, code="madrs", answers={"q10": 4})
         alert = raise_one(cast, Signal(Tier.RED, "madrs_item10", "q10", 4), response=response)
