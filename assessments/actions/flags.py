@@ -272,11 +272,25 @@ def _remember(patient: Patient, by_what: dict[str, str], now: datetime) -> None:
     )  # fmt: skip
 
 
+def identity_changed(*, by: User, patient: Patient, now: datetime) -> None:
+    """Screen somebody anew whose birth date or sex was corrected: both are facts to the rules. Whoever was never screened is not.
+
+    A clinic without limits, or with one that lacks one, still corrects its records; beat screens as soon as it can.
+    """
+    if not Screening.objects.filter(patient=patient).exists():
+        return
+    try:
+        with transaction.atomic():
+            rescreen(by=by, patient=patient, now=now)
+    except Refused:
+        logger.warning("Patient %s was not screened after a change of identity.", patient.pk)
+
+
 def rescreen_by_time(*, now: datetime) -> int:
     """Screen whom only time has changed, and return how many. Called by beat; a second run on the same day finds nobody.
 
     Results age, weeks pass and decisions run out without anybody recording a fact. Everybody with a living clearance is screened
-    once a day of their clinic, the longest unscreened first, at most ``CHUNK`` of a clinic a round, each in a transaction of their own:
+    once a day of their clinic, and once more under new limits, rules or lists of medicines: the longest unscreened first, at most ``CHUNK`` of a clinic a round, each in a transaction of their own:
     one who cannot be screened is logged and holds up nobody.
     """
     by = system.sam(now=now)
@@ -284,9 +298,14 @@ def rescreen_by_time(*, now: datetime) -> int:
         patient=OuterRef("patient"), status__in=[*Clearance.UNDECIDED, *Clearance.CLEARED, Clearance.Status.SUSPENDED]
     )
     done = 0
+    rules: dict[str, Any] = {"rule_set_version": screening.RULE_SET_VERSION, "medicines_version": medicines.version()}
+    if (version := PolicyVersion.objects.in_force(now)) is not None:
+        rules["policy"] = version.pk
     for location in Location.objects.order_by("id"):
         midnight, _tomorrow = localtime.day_bounds(localtime.day_of(now, location.tz), location.tz)
-        due = Screening.objects.filter(Exists(living), patient__home_location=location, screened_at__lt=midnight)
+        due = Screening.objects.filter(Exists(living), patient__home_location=location).exclude(
+            screened_at__gte=midnight, **rules
+        )
         for one in due.select_related("patient").order_by("screened_at", "id")[:CHUNK]:
             try:
                 rescreen(by=by, patient=one.patient, now=now)

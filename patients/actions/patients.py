@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import pghistory
@@ -319,6 +320,18 @@ def edit(*, by: User, patient: Patient, version: int, identity: Identity, now: d
     return _write_identity(by=by, patient=patient, identity=identity, now=now)
 
 
+class IdentityChanged(Protocol):
+    def __call__(self, *, by: User, patient: Patient, now: datetime) -> None: ...
+
+
+_told_of_identity: list[IdentityChanged] = []
+
+
+def register_identity_changed(tell: IdentityChanged) -> None:
+    """Say who is told, in the same transaction, that a birth date or a sex was corrected: the floor that reasons with them."""
+    _told_of_identity[:] = [tell]
+
+
 def _write_identity(*, by: User, patient: Patient, identity: Identity, now: datetime) -> Patient:
     """Write what differs into the locked patient, with all that follows from a new address."""
     changed = [name for name, value in asdict(identity).items() if getattr(patient, name) != value]
@@ -330,6 +343,9 @@ def _write_identity(*, by: User, patient: Patient, identity: Identity, now: date
     patient.version += 1
     patient.save(update_fields=[*changed, "version"])
     audit.record(by, audit.Verb.PATIENT_CHANGED, patient, now=now, details={"fields": sorted(changed)})
+    if {"birth_date", "sex_at_birth"} & set(changed):
+        for tell in _told_of_identity:
+            tell(by=by, patient=patient, now=now)
     moved = sorted({"email", "phone"} & set(changed))
     if moved:
         audit.record(by, audit.Verb.PATIENT_ADDRESS_CHANGED, patient, now=now, details={"fields": moved})

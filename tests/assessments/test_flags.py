@@ -1,5 +1,7 @@
 """Flags in step with facts: raised once, settled when their fact goes, asked anew when it changes, and what that does to a clearance."""
 
+import copy
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,11 +23,12 @@ from clinic.actions.signatures import Proof
 from clinic.audit import Verb
 from clinic.errors import Refused
 from clinic.models import AuditEvent, Licence, Role, Signature, User, WorkItem
+from patients.actions import patients as identities
 from patients.models import CareTeamMember, Patient
 from tests import factories as make
 from tests.assessments.policy import LIMITS
 from tests.assessments.records import write_clean
-from tests.assessments.test_screening import CLEAN, with_facts
+from tests.assessments.screened import CLEAN, with_facts
 from tests.cast import Cast
 
 NOW = make.NOON
@@ -297,6 +300,43 @@ class TestTime:
         monkeypatch.setattr(flags, "rescreen", fails_for_quinn)
         assert flags.rescreen_by_time(now=tomorrow) == 1
         assert Screening.objects.get(patient=clean.pat).screened_at == tomorrow
+
+    def test_new_limits_and_new_rules_are_asked_the_same_day(self, clean: Cast) -> None:
+        clearance = make.make_clearance(clean.pat, "cleared", by=clean.dana)
+        assert flags.rescreen_by_time(now=NOW + timedelta(hours=1)) == 0
+        stricter = copy.deepcopy(policy.FIRST_LIMITS)
+        stricter["screening"]["bp"]["high"] = [118, 75]
+        make.make_policy(clean.dana, stricter, number=2, effective_at=NOW + timedelta(hours=2))
+        assert flags.rescreen_by_time(now=NOW + timedelta(hours=1)) == 0
+        assert flags.rescreen_by_time(now=NOW + timedelta(hours=2)) == 1
+        clearance.refresh_from_db()
+        assert clearance.status == Clearance.Status.SUSPENDED
+        Screening.objects.update(rule_set_version="1")
+        assert flags.rescreen_by_time(now=NOW + timedelta(hours=2)) == 1
+        Screening.objects.update(medicines_version="old")
+        assert flags.rescreen_by_time(now=NOW + timedelta(hours=2)) == 1
+        assert flags.rescreen_by_time(now=NOW + timedelta(hours=2)) == 0
+
+    def test_a_corrected_birth_date_or_sex_is_a_fact_as_well(
+        self, clean: Cast, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clearance = make.make_clearance(clean.pat, "cleared", by=clean.dana)
+        patient = Patient.objects.get(pk=clean.pat.pk)
+        known = identities.identity_of(patient=patient)
+        young = replace(known, birth_date=date(2010, 1, 1))
+        patient = identities.edit(by=clean.frida, patient=patient, version=patient.version, identity=young, now=NOW)
+        clearance.refresh_from_db()
+        assert (clearance.status, [row.code for row in live(clean.pat)]) == (Clearance.Status.SUSPENDED, ["ELIG-AGE"])
+        patient = identities.edit(by=clean.frida, patient=patient, version=patient.version, identity=known, now=NOW)
+        assert live(clean.pat) == []
+
+        def no_limits(_now: datetime) -> Any:
+            raise policy.NoPolicyInForce
+
+        # In a clinic without limits a record is corrected all the same.
+        monkeypatch.setattr(policy, "in_force", no_limits)
+        identities.edit(by=clean.frida, patient=patient, version=patient.version, identity=young, now=NOW)
+        assert Patient.objects.get(pk=clean.pat.pk).birth_date == young.birth_date
 
     def test_beat_calls_it(self, clean: Cast, now: datetime) -> None:
         make.make_clearance(clean.pat, "cleared", by=clean.dana)
