@@ -34,6 +34,11 @@ class Unmet:
         return f"flag-{self.about}" if self.about else f"unmet-{self.code}"
 
 
+def in_order(flags: Iterable[ScreeningFlag]) -> list[ScreeningFlag]:
+    """Return flags as every page lists them: the most severe first, and what was found before what was not answered."""
+    return sorted(flags, key=lambda row: (row.flag.severity.rank, row.flag.is_question, row.code, str(row.pk)))
+
+
 def _of_flag(row: ScreeningFlag) -> Unmet:
     flag = row.flag
     if flag.is_question:
@@ -52,8 +57,7 @@ def _holds(row: ScreeningFlag, on: date) -> bool:
 
 def _holding(flags: Iterable[ScreeningFlag], on: date, decided: Collection[UUID] = ()) -> list[ScreeningFlag]:
     """Return the flags that hold something, those that stop a dose first. ``decided`` are being decided in the same moment."""
-    held = [row for row in flags if row.pk not in decided and _holds(row, on)]
-    return sorted(held, key=lambda row: (row.flag.severity.rank, row.flag.is_question, row.code, str(row.pk)))
+    return in_order(row for row in flags if row.pk not in decided and _holds(row, on))
 
 
 def _of_screening(is_screened: bool) -> list[Unmet]:
@@ -113,8 +117,10 @@ def for_dose(
     is_screened: bool,
     flags: Iterable[ScreeningFlag],
     consents_missing: Iterable[str],
+    capacity_in_doubt: bool = False,
 ) -> tuple[Unmet, ...]:
-    """Return everything that keeps this dose from being given, each by name; empty when nothing does.
+    """Return everything that keeps this dose from being given, each by name; empty when nothing does. ``capacity_in_doubt``: a
+    clinician doubts that the patient understands what is done, whatever was signed before.
 
     ``clearances`` and ``flags`` are the patient's live ones, ``consents_missing`` the names of the consents that do not stand. Flags of the
     day are screened anew before each dose and come among ``flags`` then.
@@ -128,6 +134,8 @@ def for_dose(
     unmet += [
         Unmet("consent", gettext("No consent that stands: %(what)s.") % {"what": name}) for name in consents_missing
     ]
+    if capacity_in_doubt:
+        unmet.append(Unmet("capacity", gettext("A clinician doubts whether the patient can consent at present.")))
     unmet += _of_screening(is_screened)
     unmet += [_of_flag(row) for row in _holding(flags, dose.on)]
     return tuple(unmet)

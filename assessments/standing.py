@@ -15,6 +15,7 @@ from assessments.models import Clearance, Measurement, Screening, ScreeningFlag
 from assessments.screening import ScreeningLimits
 from clinic import localtime
 from patients import consentneeds
+from patients.actions import consents
 from patients.models import Patient
 
 
@@ -49,9 +50,7 @@ def of(patient: Patient, values: Mapping[str, Any], now: datetime) -> Standing:
     return Standing(
         facts=facts,
         screening=Screening.objects.filter(patient=patient).first(),
-        flags=tuple(
-            sorted(flags, key=lambda row: (row.flag.severity.rank, row.flag.is_question, row.code, str(row.pk)))
-        ),
+        flags=tuple(gate.in_order(flags)),
         measured=measured,
         lines=workup.lines(facts, done, limits, now.astimezone(tz)),
     )
@@ -60,7 +59,7 @@ def of(patient: Patient, values: Mapping[str, Any], now: datetime) -> Standing:
 def unmet_for_dose(
     *, patient: Patient, route: str, mg: Decimal, sessions_given: int, now: datetime
 ) -> tuple[gate.Unmet, ...]:
-    """Return everything that keeps a dose from being given now, each by name; empty when nothing does. Four queries.
+    """Return everything that keeps a dose from being given now, each by name; empty when nothing does. Five queries.
 
     Flags of the day are asked by whoever prepares the dose, with the facts of that day (screening's ``dosing_at``).
     """
@@ -72,6 +71,7 @@ def unmet_for_dose(
         is_screened=Screening.objects.filter(patient=patient).exists(),
         flags=ScreeningFlag.objects.live().filter(patient=patient),
         consents_missing=consentneeds.missing_for(patient, route, now),
+        capacity_in_doubt=consents.concerns(patient).exists(),
     )
 
 

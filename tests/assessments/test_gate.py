@@ -16,6 +16,7 @@ from assessments.screening import Binds, Finding, Flag, Severity
 from clinic.actions import signatures
 from clinic.errors import Refused
 from clinic.models import Role, Signature
+from patients.actions import consents
 from patients.models import LifeState
 from tests import factories as make
 from tests.assessments.records import write_clean
@@ -98,13 +99,13 @@ def test_what_a_clearance_allows(
     assert [one.code for one in unmet] == codes
 
 
-def test_the_gate_asks_the_tables_in_five_questions(cast: Cast, now: datetime) -> None:
+def test_the_gate_asks_the_tables_in_six_questions(cast: Cast, now: datetime) -> None:
     make.make_clearance(cast.pat, "cleared", by=cast.dana)
 
     def codes() -> list[str]:
         with CaptureQueriesContext(connection) as queries:
             unmet = standing.unmet_for_dose(patient=cast.pat, route="sl", mg=Decimal(200), sessions_given=0, now=now)
-        assert len(queries) <= 5
+        assert len(queries) <= 6
         return [one.code for one in unmet]
 
     assert codes() == ["consent", "consent", "not_screened"]
@@ -112,6 +113,11 @@ def test_the_gate_asks_the_tables_in_five_questions(cast: Cast, now: datetime) -
     flags.rescreen(by=cast.nina, patient=cast.pat, now=now)
     for kind, route in (("treatment", ""), ("ketamine", "sl")):
         make.make_consent(cast.pat, make.make_consent_text(cast.dana, cast.denver, kind=kind, route=route))
+    assert codes() == []
+    # Whoever may not understand what is done to them is not dosed on what they signed when they did.
+    consents.raise_concern(by=cast.theo, patient=cast.pat, now=now)
+    assert codes() == ["capacity"]
+    consents.settle_concern(by=cast.theo, patient=cast.pat, found="Tired that morning; explains it well.", now=now)
     assert codes() == []
     cast.pat.life_state = LifeState.DISCHARGED
     assert codes() == ["life_state"]
