@@ -10,8 +10,9 @@ from datetime import datetime
 from django.utils.translation import gettext, ngettext
 
 from assessments.facts import StatementKind
-from assessments.models import Allergy, Clearance, HealthFact, HealthStatement, RiskAlert, ScreeningFlag
+from assessments.models import Allergy, Clearance, HealthStatement, RiskAlert, ScreeningFlag
 from assessments.reviewpage import clearance_line
+from clinic import localtime
 from clinic.access import Permission, holds
 from clinic.models import User
 from patients.models import Patient
@@ -36,7 +37,7 @@ def facts(user: User, patient: Patient, now: datetime) -> list[Fact]:
     if may(Permission.CLEARANCE_READ):
         found += _flags(patient)
     if may(Permission.CLEARANCE_STATUS):
-        found += _clearances(patient, in_full=may(Permission.CLEARANCE_READ))
+        found += _clearances(patient, now, in_full=may(Permission.CLEARANCE_READ))
     if may(Permission.HEALTH_READ):
         found += _allergies(patient)
     return found
@@ -75,10 +76,16 @@ def _flags(patient: Patient) -> list[Fact]:
     return [Fact(words % {"count": count}, icon, tone) for count, words, icon, tone in said if count]
 
 
-def _clearances(patient: Patient, *, in_full: bool) -> list[Fact]:
+def _clearances(patient: Patient, now: datetime, *, in_full: bool) -> list[Fact]:
     live = list(Clearance.objects.live().filter(patient=patient).order_by("opened_at", "id"))
+    today = localtime.day_of(now, patient.home_location.tz)
+    for one in live:
+        # What ran out is not green until beat comes by.
+        if one.is_cleared and one.expires_on is not None and one.expires_on < today:
+            one.status = Clearance.Status.EXPIRED
     if not in_full:
-        worst = next((one for colour in ("red", "green", "amber") for one in live if one.colour == colour), None)
+        tones = ("red", "green", "amber", "neutral")
+        worst = next((one for colour in tones for one in live if one.colour == colour), None)
         return [
             Fact(worst.desk_words if worst else gettext("no clearance"), "shield", worst.colour if worst else "neutral")
         ]
@@ -95,7 +102,7 @@ def _clearances(patient: Patient, *, in_full: bool) -> list[Fact]:
 
 
 def _allergies(patient: Patient) -> list[Fact]:
-    """Return the allergies; that there are none is only said when somebody said so."""
+    """Return the allergies; that there are none is only said when somebody said so, and nobody who was asked was unsure."""
     names = [
         row.substance
         for row in Allergy.objects.standing().filter(patient=patient).order_by("-at", "-id")
@@ -103,9 +110,13 @@ def _allergies(patient: Patient) -> list[Fact]:
     ]
     if names:
         return [Fact(gettext("Allergic to %(what)s") % {"what": ", ".join(names)}, "exclamation-triangle", "red")]
-    asked = any(_says_complete(row) for row in HealthStatement.objects.standing().filter(patient=patient))
-    return [Fact(gettext("No known allergies") if asked else gettext("Allergies: not asked"), "capsule", "neutral")]
-
-
-def _says_complete(row: HealthFact) -> bool:
-    return isinstance(row, HealthStatement) and row.kind == StatementKind.ALLERGIES_COMPLETE and row.value is True
+    said = [
+        row.value
+        for row in HealthStatement.objects.standing().filter(patient=patient)
+        if isinstance(row, HealthStatement) and row.kind == StatementKind.ALLERGIES_COMPLETE
+    ]
+    if not said:
+        return [Fact(gettext("Allergies: not asked"), "capsule", "neutral")]
+    if not all(said):
+        return [Fact(gettext("Allergies: not known"), "capsule", "amber")]
+    return [Fact(gettext("No known allergies"), "capsule", "neutral")]

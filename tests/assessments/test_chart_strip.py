@@ -1,6 +1,6 @@
 """What never scrolls away on a chart, and what each reader of it may know: domain.md 9.3."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.urls import reverse
@@ -47,6 +47,19 @@ def test_no_allergy_is_only_said_when_somebody_said_so(cast: Cast, now: datetime
     make.make_health_fact(HealthStatement, cast.pat, cast.nina, kind="allergies_complete", value=True)
     assert "No known allergies" in words(cast, "dana", now)
     assert "No clearance" in words(cast, "dana", now)
+    # Asked once more, and not sure: then it is not known, whatever was said before.
+    make.make_health_fact(HealthStatement, cast.pat, cast.pat_user, kind="allergies_complete", value=None)
+    assert "No known allergies" not in words(cast, "dana", now)
+    assert "Allergies: not known" in words(cast, "dana", now)
+
+
+def test_a_clearance_is_green_on_its_last_day_and_not_the_day_after(cast: Cast, now: datetime) -> None:
+    """Also while nobody has ended it yet: the clock may stand still."""
+    make.make_clearance(cast.pat, "cleared", by=cast.dana, expires_on=now.date())
+    assert "Cleared · under the tongue" in words(cast, "dana", now)
+    tomorrow = now + timedelta(days=1)
+    assert "Ran out · under the tongue" in words(cast, "dana", tomorrow)
+    assert words(cast, "petra", tomorrow) == "no clearance now"
 
 
 def test_the_chart_names_only_the_panels_its_reader_may_open(grave: Cast, signed_in: SignedIn, now: datetime) -> None:
