@@ -312,8 +312,8 @@ def _tell_directors(by: User, version: PolicyVersion, due_at: datetime, now: dat
 
 
 def _locked_draft() -> PolicyVersion | None:
-    kept = PolicyVersion.objects.filter(approved_at=None).select_related("drafted_by")
-    return kept.select_for_update(no_key=True, of=("self",)).first()
+    # Locked alone: joined to who saved it, a draft that another has saved while this one waited would not be found.
+    return PolicyVersion.objects.filter(approved_at=None).select_for_update(no_key=True).first()
 
 
 def _canonical(value: Any) -> str:
