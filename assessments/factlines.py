@@ -3,10 +3,11 @@
 Nothing is judged here. A medicine's line says how it was read, and that an unread one was not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, Value
+from django.urls import reverse
 from django.utils.translation import gettext
 
 from assessments import facts, healthwords
@@ -32,7 +33,7 @@ TABLES: tuple[type[HealthFact], ...] = (
 
 @dataclass(frozen=True)
 class Line:
-    """One fact to read. ``key`` is the fact's id with a hyphen, for the page's anchors."""
+    """One fact to read. ``key`` is the fact's id with a hyphen, for the page's anchors; ``url`` is where it is corrected."""
 
     key: str
     title: str
@@ -40,6 +41,20 @@ class Line:
     notes: tuple[str, ...]
     said: str
     tone: str = ""
+    note: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of one row what the plain fact does not carry: who said so, and in which words."""
+
+    source: str
+    by: str
+    note: str
+    text: str
+    code: str
+    is_retraction: bool
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,12 @@ class Lines:
     trials: tuple[Line, ...]
     family: tuple[Line, ...]
     indications: tuple[Line, ...]
+    diagnoses: tuple[Line, ...]
+    # The answers to screening's questions, and the questions that nobody asked.
+    answers: tuple[Line, ...]
+    not_asked: tuple[str, ...]
+    # Who said that the list of allergies is complete; None: nobody.
+    allergies_complete: Line | None
     keys: frozenset[str]
 
 
@@ -67,70 +88,123 @@ def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
         str(row.pk): row for row in TreatmentTrial.objects.for_patient(patient) if isinstance(row, TreatmentTrial)
     }
     found: dict[str, list[Line]] = {
-        name: [] for name in ("condition", "allergy", "medication", "trial", "family", "indicated")
+        name: []
+        for name in ("condition", "allergy", "medication", "trial", "family", "indicated", "diagnosis", "answer")
     }
     absent: list[str] = []
     stopped: list[str] = []
+    asked: set[str] = set()
+    complete: Line | None = None
     for fact in sorted(facts.that_stand(known), key=lambda one: (one.at, one.id), reverse=True):
-        by = _by(fact, said, tz)
+        row = said.get(fact.id, NOBODY)
+        by = _by(fact, row, tz)
         match fact:
             case facts.Condition(state=facts.State.ABSENT):
                 absent.append(str(fact.kind.label))
             case facts.Condition():
-                found["condition"].append(_condition(fact, by))
+                found["condition"].append(_told(_condition(fact, by), fact, row))
             case facts.Allergy():
-                found["allergy"].append(Line(anchor(fact.id), fact.substance, "", (), by))
+                found["allergy"].append(_told(_allergy(fact, row, by), fact, row))
             case facts.Medication(taking=facts.Taking.STOPPED):
                 stopped.append(fact.text)
             case facts.Medication():
-                found["medication"].append(_medicine(fact, by))
+                found["medication"].append(_told(_medicine(fact, by), fact, row))
             case facts.TreatmentTrial():
-                found["trial"].append(_trial(fact, trials.get(fact.id.partition(":")[2]), by))
+                found["trial"].append(_told(_trial(fact, trials.get(fact.id.partition(":")[2]), by), fact, row))
             case facts.FamilyHistory():
-                found["family"].append(_family(fact, by))
+                found["family"].append(_told(_family(fact, by), fact, row))
             case facts.Indicated():
-                found["indicated"].append(
-                    Line(anchor(fact.id), str(healthwords.INDICATIONS[fact.indication]), "", (), by)
-                )
+                found["indicated"].append(_told(_indicated(fact, row, by), fact, row))
+            case facts.Statement(kind=facts.StatementKind.ALLERGIES_COMPLETE):
+                complete = complete or (_told(_answer(fact, by), fact, row) if fact.value else None)
+            case facts.Statement() if fact.kind in healthwords.ASKED:
+                asked.add(fact.kind)
+                found["answer"].append(_told(_answer(fact, by), fact, row))
+            case facts.Fact() if fact.id.startswith("diagnosis:") and not row.is_retraction:
+                found["diagnosis"].append(_told(Line(anchor(fact.id), row.text, "", _coded(row), by), fact, row))
     lines = {name: tuple(rows) for name, rows in found.items()}
+    elsewhere = {facts.StatementKind.ALLERGIES_COMPLETE, facts.StatementKind.MEDICINES_COMPLETE}
     return Lines(
         conditions=lines["condition"], absent=tuple(sorted(absent)), allergies=lines["allergy"], medicines=lines["medication"],
         stopped=tuple(stopped), trials=lines["trial"], family=lines["family"], indications=lines["indicated"],
+        diagnoses=lines["diagnosis"], answers=lines["answer"], allergies_complete=complete,
+        not_asked=tuple(str(healthwords.QUESTIONS[kind]) for kind in healthwords.ASKED if kind not in asked | elsewhere),
         keys=frozenset(line.key for rows in lines.values() for line in rows),
     )  # fmt: skip
 
 
-def _said(patient: Patient) -> dict[str, tuple[str, str, str]]:
+# The columns in which a table keeps words that the plain fact leaves out: free text, and a code.
+WORDS: dict[type[HealthFact], tuple[str, str]] = {
+    Allergy: ("reaction", ""), Condition: ("", "icd10"), Diagnosis: ("text", "icd10"),
+}  # fmt: skip
+NOBODY = Said("", "", "", "", "", is_retraction=False)
+
+
+def _said(patient: Patient) -> dict[str, Said]:
     """Return who said so, who wrote it down and what was noted, by the fact's id: one query for all tables."""
-    parts = [
-        model._default_manager.filter(patient=patient)
-        .order_by()
-        .annotate(
-            r_table=Value(str(model._meta.model_name)),
-            r_pk=F("id"),
-            r_source=F("source"),
-            r_by=F("recorded_by__name"),
-            r_note=F("note"),
+    parts = []
+    for model in TABLES:
+        text, code = WORDS.get(model, ("", ""))
+        rows = model._default_manager.filter(patient=patient).order_by()
+        parts.append(
+            rows.annotate(
+                r_table=Value(str(model._meta.model_name)),
+                r_pk=F("id"),
+                r_source=F("source"),
+                r_by=F("recorded_by__name"),
+                r_note=F("note"),
+                r_text=F(text) if text else Value(""),
+                r_code=F(code) if code else Value(""),
+                r_gone=F("is_retraction"),
+            ).values_list("r_table", "r_pk", "r_source", "r_by", "r_note", "r_text", "r_code", "r_gone")
         )
-        .values_list("r_table", "r_pk", "r_source", "r_by", "r_note")
-        for model in TABLES
-    ]
-    rows = parts[0].union(*parts[1:], all=True)
-    return {f"{table}:{pk}": (source, by, note) for table, pk, source, by, note in rows}
+    found = parts[0].union(*parts[1:], all=True)
+    return {f"{table}:{pk}": Said(*words) for table, pk, *words in found}
 
 
-def _by(fact: facts.Fact, said: dict[str, tuple[str, str, str]], tz: ZoneInfo) -> str:
-    source, name, _note = said.get(fact.id, ("", "", ""))
+def _by(fact: facts.Fact, row: Said, tz: ZoneInfo) -> str:
     day = localtime.day_text(localtime.day_of(fact.at, tz))
-    if not source:
+    if not row.source:
         return day
     return gettext("%(day)s · said by %(source)s · written by %(name)s") % {
-        "day": day, "source": Source(source).label, "name": name,
+        "day": day, "source": Source(row.source).label, "name": row.by,
     }  # fmt: skip
 
 
+def _told(line: Line, fact: facts.Fact, row: Said) -> Line:
+    """Return the line with what was noted, and where it is corrected."""
+    table, _colon, pk = fact.id.partition(":")
+    return replace(line, note=row.note, url=reverse("assessments:health_fact", kwargs={"table": table, "fact_id": pk}))
+
+
+def _coded(row: Said) -> tuple[str, ...]:
+    return (f"ICD-10-CM {row.code}",) if row.code else ()
+
+
+def _indicated(fact: facts.Indicated, row: Said, by: str) -> Line:
+    """Say what the treatment is for: in the clinician's words, with the code, and as the policy's list has it."""
+    return Line(anchor(fact.id), row.text, str(healthwords.INDICATIONS[fact.indication]), _coded(row), by)
+
+
+def _allergy(fact: facts.Allergy, row: Said, by: str) -> Line:
+    agent = Allergy.Agent(fact.agent).label if fact.agent else gettext("not coded: check")
+    notes = (row.text,) if row.text else (gettext("reaction not recorded"),)
+    return Line(
+        anchor(fact.id),
+        fact.substance,
+        str(agent),
+        notes,
+        by,
+        "" if fact.agent == facts.AllergyAgent.OTHER else "amber",
+    )
+
+
+def _answer(fact: facts.Statement, by: str) -> Line:
+    return Line(anchor(fact.id), str(healthwords.QUESTIONS[fact.kind]), healthwords.yes_no(fact.value), (), by)
+
+
 def _condition(fact: facts.Condition, by: str) -> Line:
-    notes = []
+    notes: list[str] = []
     if fact.onset_on:
         notes.append(gettext("since %(day)s") % {"day": localtime.day_text(fact.onset_on)})
     if fact.resolved_on:

@@ -5,17 +5,18 @@ Rows in, dictionaries for the template out; nothing is decided here. The number 
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils.formats import number_format
+from django.urls import reverse
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from assessments import answered, definitions, factlines, screening, sparklines, workup
+from assessments import answered, definitions, factlines, plausible, screening, sparklines, whereto, workup
 from assessments.definitions import UnknownInstrument
-from assessments.models import AssessmentResponse, Clearance, ClearanceMove, Measurement, Score, ScreeningFlag
+from assessments.models import AssessmentResponse, Clearance, ClearanceMove, Measurement, Score, ScreeningFlag, Source
 from clinic import localtime
 from clinic.models import User
 from patients.models import Patient
@@ -63,14 +64,28 @@ class FlagLine:
     override_needs: str
     ask_before_dose: str
     fields: Any = None
+    # Where the question is answered, or the fact corrected; none for whoever may not write.
+    links: tuple[whereto.Link, ...] = ()
+
+
+def birth_date_text(patient: Patient) -> str:
+    return date_format(patient.birth_date, "j M Y")
 
 
 def flag_lines(
-    rows: Iterable[ScreeningFlag], tz: ZoneInfo, *, shown: frozenset[str], health_url: str, form: Any = None
+    rows: Iterable[ScreeningFlag],
+    tz: ZoneInfo,
+    *,
+    shown: frozenset[str],
+    health_url: str,
+    form: Any = None,
+    writes_for: Patient | None = None,
+    prescribes: bool = False,
 ) -> dict[str, list[FlagLine]]:
     """Return the flags under what they do: those that stop, that ask for a decision, that are questions, and to know.
 
-    ``shown`` are the anchors of the facts on this page; what is not on it leads to ``health_url``.
+    ``shown`` are the anchors of the facts on this page; what is not on it leads to ``health_url``. ``writes_for`` is the patient
+    when the reader may record facts: each flag then leads to where it is answered.
     """
     found: dict[str, list[FlagLine]] = {"blocks": [], "overrides": [], "questions": [], "infos": []}
     mine = {row.pk for row in form.flags} if form is not None else set()
@@ -78,6 +93,8 @@ def flag_lines(
         flag = row.flag
         fields = form.about(row) if row.pk in mine else None
         line = _flag_line(row, flag, tz, shown, health_url, fields)
+        if writes_for is not None and not line.is_info:
+            line = replace(line, links=whereto.of_flag(writes_for, flag, prescribes=prescribes))
         kind = "infos" if line.is_info else "questions" if line.is_question else f"{row.severity}s"
         found[kind].append(line)
     return found
@@ -173,29 +190,36 @@ def vitals(measured: Iterable[Measurement], tz: ZoneInfo) -> tuple[list[dict[str
     return found, frozenset(f"measurement-{row.pk}" for rows in by_kind.values() for row in rows[:6])
 
 
-def _value(row: Measurement, tz: ZoneInfo) -> dict[str, str]:
+def _value(row: Measurement, tz: ZoneInfo) -> dict[str, Any]:
     numbers = [
         number_format(value.normalize(), use_l10n=True, force_grouping=False) if value is not None else "—"
         for value in (row.first, row.second)
     ]
     two = row.kind in {Measurement.Kind.BLOOD_PRESSURE, Measurement.Kind.LIVER_TEST}
     value = row.get_result_display() if row.result else "/".join(numbers if two else numbers[:1])
+    unit = str(UNITS.get(Measurement.Kind(row.kind), ""))
+    if row.kind == Measurement.Kind.WEIGHT and row.first is not None:
+        unit = f"kg ({number_format(plausible.pounds(row.first))} lb)"
     return {
         "key": f"measurement-{row.pk}",
         "value": value,
-        "unit": str(UNITS.get(Measurement.Kind(row.kind), "")),
+        "unit": unit,
         "when": localtime.moment_text(row.at, tz),
         "by": row.recorded_by.name,
         "note": row.note,
+        "source": row.get_source_display() if row.source != Source.CLINICIAN else "",
+        "url": reverse("assessments:health_fact", kwargs={"table": "measurement", "fact_id": row.pk}),
+        "has_finding": row.has_finding,
     }
 
 
-def workup_lines(lines: Iterable[workup.Line]) -> list[dict[str, Any]]:
-    """Return the work-up as the page reads it: what is due first."""
+def workup_lines(lines: Iterable[workup.Line], *, writes_for: Patient | None = None) -> list[dict[str, Any]]:
+    """Return the work-up as the page reads it: what is due first, with where it is recorded if the reader may."""
     found = [
         {
             "label": line.label, "words": line.words, "is_due": line.is_due, "is_there": line.is_there, "because": line.because,
             "on": localtime.day_text(line.on) if line.on else "", "anchor": f"unmet-workup-{line.item}", "needs_words": line.needs_words,
+            "link": whereto.of_line(writes_for, line) if writes_for is not None else None,
         }
         for line in lines
     ]  # fmt: skip

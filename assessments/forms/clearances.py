@@ -91,6 +91,14 @@ class ReviewForm(SignatureFields):
         ]
         return [one for one in said if one.reason_code or one.reason_text or one.plan_text]
 
+    def filled_in(self) -> set[uuid.UUID]:
+        """Return the flags about which everything was said, also on a form that was refused."""
+        said = {
+            row: tuple(bool(self.data.get(f"{name}-{row.pk}", "").strip()) for name in ("reason", "text", "plan"))
+            for row in self.flags
+        }
+        return {row.pk for row, (reason, text, plan) in said.items() if reason and text and (plan or row.flag.is_soft)}
+
     def decision(self) -> dict[str, Any]:
         """Return the arguments of the decision, as ``reviews.decide`` takes them; what the outcome has no place for is left out."""
         data = self.cleaned_data

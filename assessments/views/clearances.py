@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from assessments import factlines, gate, reviewpage, standing
+from assessments import chartstrip, factlines, gate, reviewpage, standing
 from assessments.access import get_clearance_or_404
 from assessments.actions import clearances as actions
 from assessments.actions import flags, reviews
@@ -133,7 +133,14 @@ def chart_flags(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     in_order = sorted(rows, key=lambda row: (row.flag.severity.rank, row.flag.is_question, row.code, str(row.pk)))
     context = {
         "patient": patient,
-        "flags": reviewpage.flag_lines(in_order, tz, shown=frozenset(), health_url=_health_url(request, patient)),
+        "flags": reviewpage.flag_lines(
+            in_order,
+            tz,
+            shown=frozenset(),
+            health_url=_health_url(request, patient),
+            writes_for=_writes_for(request, patient),
+            prescribes=_prescribes(request, patient),
+        ),
         "has_flags": bool(in_order),
         "is_screened": Screening.objects.filter(patient=patient).exists(),
         "clearances": [reviewpage.clearance_line(one, tz) for one in _clearances(patient)],
@@ -234,6 +241,15 @@ def _health_url(request: StaffRequest, patient: Patient) -> str:
         return ""
 
 
+def _writes_for(request: StaffRequest, patient: Patient) -> Patient | None:
+    """Return the patient if this person may record facts about them."""
+    return patient if holds(request.user, Permission.HEALTH_WRITE, patient.home_location_id) else None
+
+
+def _prescribes(request: StaffRequest, patient: Patient) -> bool:
+    return holds(request.user, Permission.CLEARANCE_DECIDE, patient.home_location_id)
+
+
 def _page(
     request: StaffRequest,
     patient: Patient,
@@ -255,17 +271,29 @@ def _page(
     vitals, measured = reviewpage.vitals(stands.measured, tz)
     shown = facts.keys | answers | measured
     today = localtime.day_of(request.now, tz)
+    writes_for = _writes_for(request, patient)
+    # What was filled in and refused for another reason stands in nobody's way.
+    words = form.data.get("workup_words", "") if form is not None else ""
+    decided = form.filled_in() if form is not None else set()
     stands_in_the_way = unmet or gate.for_clearance(
-        is_screened=stands.is_screened, flags=stands.flags, lines=stands.lines, on=today
-    )
+        is_screened=stands.is_screened, flags=stands.flags, lines=stands.lines, on=today, decided=decided, workup_words=words,
+    )  # fmt: skip
     history = ClearanceMove.objects.filter(clearance__in=[one.pk for one in found]).select_related("by", "flag")
-    workup_lines = reviewpage.workup_lines(stands.lines)
+    workup_lines = reviewpage.workup_lines(stands.lines, writes_for=writes_for)
     by_flag = reviewpage.flag_lines(
-        stands.flags, tz, shown=shown, health_url=_health_url(request, patient), form=form if may_decide else None
+        stands.flags,
+        tz,
+        shown=shown,
+        health_url=_health_url(request, patient),
+        form=form if may_decide else None,
+        writes_for=writes_for,
+        prescribes=_prescribes(request, patient),
     )
     return {
         "patient": patient,
         "age": patient.age_on(today),
+        "born": reviewpage.birth_date_text(patient),
+        "strip": chartstrip.facts(request.user, patient, request.now),
         "form": form if may_decide else None,
         "why_not": why_not,
         "asked": asked,
@@ -288,7 +316,7 @@ def _page(
         "gone_without": [line for line in workup_lines if line["needs_words"]],
         "moves": reviewpage.moves(history.order_by("-at", "-id")[:30], tz),
         "consents": _consents(patient, request),
-        "packet": _packet(patient, tz),
+        "packet": _packet(request, patient, tz),
         "referral": _referral(request, patient, tz),
         "limits_number": limits.number,
         "largest": _largest(stands, limits.version.values, tz, request.now),
@@ -313,12 +341,14 @@ def _consents(patient: Patient, request: StaffRequest) -> list[str]:
     return [consentneeds.name_of(kind, route) for kind, route in sorted(set(have))]
 
 
-def _packet(patient: Patient, tz: Any) -> dict[str, str] | None:
+def _packet(request: StaffRequest, patient: Patient, tz: Any) -> dict[str, str] | None:
     packet = Packet.objects.filter(patient=patient).order_by("-invited_at").first()
     if packet is None:
         return None
     since = packet.settled_at or packet.begun_at or packet.invited_at
-    return {"state": packet.get_status_display(), "when": localtime.moment_text(since, tz)}
+    may_read = holds(request.user, Permission.HEALTH_READ, patient.home_location_id)
+    url = reverse("assessments:packet", args=[packet.pk]) if may_read else ""
+    return {"state": packet.get_status_display(), "when": localtime.moment_text(since, tz), "url": url}
 
 
 def _referral(request: StaffRequest, patient: Patient, tz: Any) -> dict[str, str] | None:

@@ -41,6 +41,7 @@ def chart_health(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     context = {
         "patient": patient,
         "may_write": holds(request.user, Permission.HEALTH_WRITE, patient.home_location_id),
+        "may_review": holds(request.user, Permission.CLEARANCE_READ, patient.home_location_id),
         "after": _after(request, patient),
         **healthchart.panel(patient),
     }

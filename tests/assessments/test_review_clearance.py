@@ -12,7 +12,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from assessments.actions import clearances, flags
-from assessments.models import Clearance, ClearanceMove, Condition, Measurement, Medication, ScreeningFlag
+from assessments.models import (
+    Allergy,
+    Clearance,
+    ClearanceMove,
+    Condition,
+    Diagnosis,
+    Measurement,
+    Medication,
+    ScreeningFlag,
+)
 from clinic.actions import signatures
 from clinic.models import AuditEvent, Licence, PolicyVersion, Role, Signature, WorkItem
 from patients.models import BreakGlass, LifeState
@@ -195,6 +204,48 @@ def test_a_block_a_question_and_an_undecided_override_each_stand_in_the_way_and_
     assert not Signature.objects.exists()
 
 
+def test_the_page_leads_from_what_is_missing_to_where_it_is_recorded(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    """A prescriber with five minutes goes from each open question to its form, and reads what was noted beside each fact."""
+    quinn = ready.quinn
+    make.make_care_team_member(quinn, ready.dana)
+    line = make.make_health_fact(
+        Medication, quinn, ready.nina, text="a green pill", taking="current", note="brought no box"
+    )
+    allergy = make.make_health_fact(
+        Allergy, quinn, ready.nina, substance="penicillin", agent="other", reaction="anaphylaxis", note="in 2019"
+    )
+    make.make_health_fact(Diagnosis, quinn, ready.dana, text="PTSD after a crash", icd10="F43.10", indication="ptsd")
+    make.make_health_fact(Diagnosis, quinn, ready.dana, text="Asthma", indication="")
+    make.make_health_fact(Measurement, quinn, ready.nina, kind="weight", first=71)
+    flags.rescreen(by=ready.nina, patient=quinn, now=now)
+    clearances.begin_review(by=ready.dana, patient=quinn, now=now)
+    body = signed_in(ready.dana).get(reverse("assessments:review_clearance", args=[quinn.pk])).content.decode()
+    for name, kind in (
+        ("record_statement", "?kind=can_consent"), ("record_statement", "?kind=prescribed_remotely"),
+        ("record_statement", "?kind=breastfeeding"), ("record_statement", "?kind=medicines_complete"),
+        ("record_measurement", "?kind=liver_test"), ("record_measurement", "?kind=urinalysis"), ("record_measurement", "?kind=ecg"),
+        ("record_condition", ""), ("record_family_history", ""), ("enter_questionnaire", ""),
+    ):  # fmt: skip
+        where = reverse(f"assessments:{name}", args=[quinn.pk]) + kind
+        assert (f'href="{where}"' in body) is (kind != "?kind=ecg"), where
+    assert f'href="{reverse("assessments:confirm_medicine", args=[line.pk])}"' in body
+    assert f'href="{reverse("assessments:health_fact", args=["allergy", allergy.pk])}"' in body
+    # Only a prescriber says what a medicine is; a nurse is led to the line and to no form that would refuse her.
+    make.make_care_team_member(quinn, ready.nina)
+    read = signed_in(ready.nina).get(reverse("assessments:chart_flags", args=[quinn.pk])).content.decode()
+    assert reverse("assessments:confirm_medicine", args=[line.pk]) not in read
+    assert f'href="{reverse("assessments:health_fact", args=["medication", line.pk])}"' in read
+    for words in (
+        "brought no box", "anaphylaxis", "in 2019", "Allergic to penicillin", "PTSD after a crash", "ICD-10-CM F43.10", "Asthma",
+        "Nobody has said that the list is complete", "Can the patient give informed consent?", "kg (156.5 lb)",
+    ):  # fmt: skip
+        assert words in body, words
+    assert "No known allergies" not in body
+    assert "<strong>No known allergies.</strong>" in signed_in(ready.dana).get(url(ready)).content.decode()
+
+
 def test_flags_and_the_clearance_are_decided_together_under_one_signature(
     ready: Cast, signed_in: SignedIn, now: datetime
 ) -> None:
@@ -266,6 +317,18 @@ def test_what_is_missing_of_the_work_up_is_gone_without_only_in_words(
     content = ClearanceMove.objects.get(to_status="cleared").content
     assert "Without: ECG" in content
     assert "seen at the cardiologist’s" in content
+
+
+def test_what_was_filled_in_stands_in_nobodys_way_when_something_else_is_refused(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    make.make_health_fact(Measurement, ready.pat, ready.nina, kind="ecg", result="abnormal")
+    row = medicine(ready, "lorazepam 1 mg", now)
+    typed = {**CLEARED, **said_about(row), "max_mg": "9000", "workup_words": "Seen by cardiology."}
+    body = send(signed_in(ready.dana), ready, **typed).content.decode()
+    assert "at most 400 mg" in body
+    assert "Work-up: ECG" not in body
+    assert "Not decided: lorazepam" not in body
 
 
 def test_a_finding_that_no_rule_reads_is_gone_past_only_in_words(

@@ -1,0 +1,112 @@
+"""Where the fact is recorded that a flag asks for, or that the work-up is without: from the review straight to the form.
+
+Addresses only; whether somebody may go there is asked by who shows them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from assessments import healthwords
+from assessments.models import Measurement
+from assessments.screening import Flag
+from assessments.workup import Item, Line
+from patients.models import Patient
+
+MEASURED = frozenset(Measurement.Kind.values)
+# Facts that have a page of their own, where they are corrected, confirmed and taken back.
+HAS_PAGE = frozenset(
+    {"allergy", "condition", "diagnosis", "familyhistory", "healthstatement", "measurement", "medication", "treatmenttrial"}
+)  # fmt: skip
+
+# Rules whose open question names no subject.
+ASKS_FOR = {
+    "ALL-KET": "statement:allergies_complete", "ELIG-CAPACITY": "statement:can_consent", "ELIG-INDICATION": "indication",
+    "ELIG-REMOTE": "statement:prescribed_remotely", "SOC-ESC": "statement:escort_possible",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Link:
+    label: str
+    url: str
+
+
+def of_flag(patient: Patient, flag: Flag, *, prescribes: bool) -> tuple[Link, ...]:
+    """Return where a question is answered, or where the fact that raised a flag is corrected or confirmed; none for a derived one.
+
+    Only who ``prescribes`` says what a medicine is; the others are led to its line.
+    """
+    known = [fact for fact in (flag.trigger, *flag.evidence) if fact]
+    if not flag.is_question:
+        return tuple(_once(link for fact in known[:1] if (link := _page(fact)) is not None))
+    own = [link for fact in known if not flag.lifted_by and (link := _page(fact)) is not None]
+    if own:
+        return tuple(_once(own))
+    lines = [fact for fact in known if fact.startswith("medication:")]
+    medicines = [_confirm(fact) if prescribes else link for fact in lines if (link := _page(fact)) is not None]
+    if medicines:
+        return tuple(_once(medicines))
+    subjects = sorted(flag.lifted_by) or [ASKS_FOR.get(flag.code, "")]
+    return tuple(_once(link for subject in subjects if (link := _record(patient, subject)) is not None))
+
+
+def of_line(patient: Patient, line: Line) -> Link | None:
+    """Return where an examination of the work-up is recorded; None for what is there."""
+    if not line.is_due:
+        return None
+    subject = {Item.MEDICINES: "statement:medicines_complete", Item.SAFETY_SCREEN: "safety:asq"}.get(
+        line.item, str(line.item)
+    )
+    return _record(patient, subject)
+
+
+def _once(links: Iterable[Link]) -> Iterable[Link]:
+    return {link.url: link for link in links}.values()
+
+
+def _page(fact_id: str) -> Link | None:
+    table, _colon, pk = fact_id.partition(":")
+    if table not in HAS_PAGE:
+        return None
+    return Link(_("Correct or confirm it"), reverse("assessments:health_fact", kwargs={"table": table, "fact_id": pk}))
+
+
+def _confirm(fact_id: str) -> Link:
+    pk = fact_id.split(":")[1]
+    return Link(_("Say what it is, and how much"), reverse("assessments:confirm_medicine", kwargs={"fact_id": pk}))
+
+
+def _to(patient: Patient, name: str, label: str, **asked: Any) -> Link:
+    url = reverse(f"assessments:{name}", kwargs={"patient_id": patient.pk})
+    return Link(label, f"{url}?{urlencode(asked)}" if asked else url)
+
+
+def _record(patient: Patient, subject: str) -> Link | None:
+    """Return the form of a subject as rules and flags name it: "statement:can_consent", "liver_test"."""
+    what, _colon, kind = subject.partition(":")
+    if what in MEASURED:
+        label = _("Record: %(what)s") % {"what": Measurement.Kind(what).label}
+        return _to(patient, "record_measurement", label, kind=what)
+    match what:
+        case "statement" if kind in healthwords.ASKED:
+            return _to(patient, "record_statement", _("Record the answer"), kind=kind)
+        case "indication":
+            return _to(patient, "record_diagnosis", _("Record a diagnosis"))
+        case "treatment_trial":
+            return _to(patient, "record_trial", _("Record a treatment"))
+        case "condition":
+            return _to(patient, "record_condition", _("Record a condition"))
+        case "medication":
+            return _to(patient, "record_medication", _("Record a medicine"))
+        case "allergy":
+            return _to(patient, "record_allergy", _("Record an allergy"))
+        case "family":
+            return _to(patient, "record_family_history", _("Record family history"))
+        case "substance_score" | "symptom_score" | "safety":
+            return _to(patient, "enter_questionnaire", _("Enter answers"))
+    return None
