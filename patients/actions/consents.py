@@ -53,10 +53,9 @@ class NotTheNameOnRecord(Refused):
     """The typed name is not the legal name on record."""
 
     def __init__(self, patient: Patient) -> None:
-        name = " ".join(part for part in (patient.given_name, patient.middle_name, patient.family_name) if part)
         super().__init__(
             _("Type the whole legal name as it is in our records: %(name)s. Initials are not enough. If that name is wrong, call us first.")
-            % {"name": name}
+            % {"name": patient.legal_name}
         )  # fmt: skip
 
 
@@ -258,23 +257,23 @@ def withdraw(
 ) -> ConsentWithdrawal:
     """Return the withdrawal, in force from this moment; the second time, the first.
 
-    Every standing consent of that kind and route goes with it, so that none signed twice is left to count. A clinician is
-    asked to call. Taking back the agreement about messages stops all that were ticked. Refuses what has run out and the
+    Every standing consent of that kind and route goes with it, so that none signed twice is left to count, nor one that was signed
+    since by whoever takes back an older one on an older page. A clinician is asked to call. Taking back the agreement about messages stops all that were ticked. Refuses what has run out and the
     receipt of a notice.
     """
     _locked(consent.patient)
     consent = Consent.objects.select_related("text", "patient__home_location").get(pk=consent.pk)
-    first = ConsentWithdrawal.objects.filter(consent=consent).first()
-    if first is not None:
-        return first
-    text = consent.text
-    if consent.expires_at <= now or not ConsentKind(text.kind).can_be_withdrawn:
-        raise NothingToTakeBack
-    alike = Consent.objects.standing(now).filter(
+    first, text = ConsentWithdrawal.objects.filter(consent=consent).first(), consent.text
+    standing = Consent.objects.standing(now).filter(
         patient=consent.patient_id, text__kind=text.kind, text__route=text.route
     )
+    alike = list(standing.select_related("text", "patient").order_by("signed_at", "id"))
+    if not alike and first is not None:
+        return first
+    if not alike or not ConsentKind(text.kind).can_be_withdrawn:
+        raise NothingToTakeBack
     rows = {}
-    for one in alike.select_related("text", "patient").order_by("id"):
+    for one in alike:
         rows[one.pk] = ConsentWithdrawal.objects.create(
             consent=one, how=how, words=words, recorded_by=by, withdrawn_at=now
         )
@@ -282,7 +281,7 @@ def withdraw(
     if text.kind == ConsentKind.COMMUNICATIONS:
         _stop_messages(by=by, patient=consent.patient, how=how, now=now)
     _ask_to_call(by=by, patient=consent.patient, now=now)
-    return rows[consent.pk]
+    return rows.get(consent.pk) or rows[alike[-1].pk]
 
 
 def _stop_messages(*, by: User, patient: Patient, how: ConsentWithdrawal.How, now: datetime) -> None:

@@ -165,6 +165,11 @@ class Patient(Record):
         return f"{self.given_name} {self.family_name}"
 
     @property
+    def legal_name(self) -> str:
+        """Return the name that is typed under a consent."""
+        return " ".join(filter(None, (self.given_name, self.middle_name, self.family_name)))
+
+    @property
     def called(self) -> str:
         """Return what to call them."""
         return self.chosen_name or self.given_name

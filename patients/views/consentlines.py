@@ -96,7 +96,7 @@ def copy_of(consent: Consent) -> dict[str, Any]:
         "who": _("%(name)s, who saw it signed") % {"name": signature.signer.name} if _is_paper(consent) else "",
         "beside": signature.beside.name if signature.beside else "",
         "back_text": localtime.moment_text(back.withdrawn_at, tz) if back else "",
-        "legal_name": legal_name(consent.patient),
+        "legal_name": consent.patient.legal_name,
         "born": birth_text(consent.patient.birth_date),
         "digest": " ".join(digest[i : i + 4] for i in range(0, len(digest), 4)),
         "is_whole": actions.is_whole(consent),
@@ -119,8 +119,3 @@ def version_text(text: ConsentText) -> str:
     """Return which words these are: "version 2, English"."""
     language = {"en": _("English"), "es": _("Spanish")}.get(text.language, text.language)
     return _("version %(number)d, %(language)s") % {"number": text.version, "language": language}
-
-
-def legal_name(patient: Patient) -> str:
-    """Return the name that is typed under a consent."""
-    return " ".join(part for part in (patient.given_name, patient.middle_name, patient.family_name) if part)

@@ -21,7 +21,7 @@ from patients.actions import consents as actions
 from patients.forms.consents import SettleCapacityConcernForm, TakeConsentForm, WithdrawConsentForm
 from patients.models import Consent, ConsentText, ConsentWithdrawal, Patient
 
-from .consentlines import copy_of, legal_name, standing_line, version_text
+from .consentlines import copy_of, standing_line, version_text
 from .lines import birth_text
 
 SHOWN = 30
@@ -122,7 +122,7 @@ def _take_form(
         signer=request.user if on_paper else patient.portal_user,
         code_url=reverse("patients:mail_consent_code", args=[patient.pk]),
         seen=text.text_hash,
-        legal_name=legal_name(patient),
+        legal_name=patient.legal_name,
         interpreter=True,
     )
 

@@ -27,7 +27,7 @@ from patients.models import (
     Patient,
 )
 
-from .consentlines import CALLED, CONSEQUENCES, copy_of, legal_name, standing_line, version_text
+from .consentlines import CALLED, CONSEQUENCES, copy_of, standing_line, version_text
 from .lines import birth_text, phone_text
 
 
@@ -138,7 +138,7 @@ def _sign_form(
         None if is_fresh or request.method != "POST" else request.POST,
         signer=request.user,
         seen=text.text_hash,
-        legal_name=legal_name(patient),
+        legal_name=patient.legal_name,
         interpreter=bool(patient.needs_interpreter),
     )
 
