@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.postgres.aggregates import StringAgg
 from django.db.models import Exists, OuterRef, Value
 from django.http import Http404, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -130,7 +130,7 @@ def chart_flags(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     patient = get_patient_or_404(request, patient_id, Permission.CLEARANCE_READ)
     tz = patient.home_location.tz
     rows = ScreeningFlag.objects.live().filter(patient=patient).select_related("decided_by")
-    in_order = sorted(rows, key=lambda row: (row.flag.severity.rank, row.flag.is_question, row.code, str(row.pk)))
+    in_order = gate.in_order(rows)
     context = {
         "patient": patient,
         "flags": reviewpage.flag_lines(
@@ -235,10 +235,7 @@ def _health_url(request: StaffRequest, patient: Patient) -> str:
     """Return where the health facts are read; "" for whoever may not."""
     if not holds(request.user, Permission.HEALTH_READ, patient.home_location_id):
         return ""
-    try:
-        return reverse("assessments:chart_health", args=[patient.pk])
-    except NoReverseMatch:
-        return ""
+    return reverse("assessments:chart_health", args=[patient.pk])
 
 
 def _writes_for(request: StaffRequest, patient: Patient) -> Patient | None:
