@@ -60,6 +60,12 @@ def is_clinician(user: User, location_id: uuid.UUID) -> bool:
     return user.is_active and user.pk in staff_of(location_id).licensed
 
 
+def away(people: Iterable[uuid.UUID], now: datetime) -> set[uuid.UUID]:
+    """Return who of these people is away now: on holiday, ill, in training."""
+    off = TimeOff.objects.filter(user__in=set(people), cancelled_at=None, during__contains=now)
+    return set(off.values_list("user_id", flat=True))
+
+
 def reach(location: Location, patient_id: uuid.UUID | None, now: datetime) -> Reach:
     """Return who could be called about something at a location now.
 
@@ -70,13 +76,9 @@ def reach(location: Location, patient_id: uuid.UUID | None, now: datetime) -> Re
     may_act = set(staff.licensed)
     on_duty: dict[str, People] = {}
     duties = list(OnCall.objects.at(location, now))
-    away = set(
-        TimeOff.objects.filter(
-            user__in={duty.user_id for duty in duties}, cancelled_at=None, during__contains=now
-        ).values_list("user_id", flat=True)
-    )
+    absent = away({duty.user_id for duty in duties}, now)
     for duty in duties:
-        if duty.user_id in may_act and duty.user_id not in away:
+        if duty.user_id in may_act and duty.user_id not in absent:
             on_duty[duty.tier] = (duty.user_id,)
     return Reach(
         first=on_duty.get(OnCall.Tier.FIRST, ()),

@@ -138,8 +138,8 @@ def _call(by: User, alert: RiskAlert, tier: Tier, now: datetime) -> Page:
 
 
 def _ask(by: User, alert: RiskAlert, now: datetime) -> None:
-    """Put the alert on the list of who leads the care team or else treats, or of the prescribers of the place."""
-    owner = _who_treats(alert.patient_id, alert.location)
+    """Put the alert on the list of who leads the care team or else treats and is there, or of the prescribers of the place."""
+    owner = _who_treats(alert.patient_id, alert.location, now)
     worklist.open_item(
         by=by, kind=WorkItem.Kind.RISK_ALERT, location=alert.location, subject_type=SUBJECT, subject_id=alert.pk,
         patient_id=alert.patient_id, owner=owner, owner_role=None if owner else Role.PRESCRIBER,
@@ -357,7 +357,7 @@ def reach_out(
     """
     if not RiskAlert.objects.open().urgent().filter(patient=patient).exists():
         return None
-    owner = _who_treats(patient.pk, location)
+    owner = _who_treats(patient.pk, location, now)
     return worklist.open_item(
         by=by, kind=WorkItem.Kind.OUTREACH, location=location, subject_type=subject_type, subject_id=subject_id,
         patient_id=patient.pk, owner=owner, owner_role=None if owner else Role.PRESCRIBER, now=now,
@@ -365,8 +365,9 @@ def reach_out(
     )  # fmt: skip
 
 
-def _who_treats(patient_id: uuid.UUID, location: Location) -> User | None:
-    """Return who leads the patient's care team, or who else treats them there; only licensed clinicians count."""
-    licensed = set(oncall.staff_of(location.pk).licensed)
-    first = next((person for person in oncall.treating(patient_id) if person in licensed), None)
+def _who_treats(patient_id: uuid.UUID, location: Location, now: datetime) -> User | None:
+    """Return who leads the patient's care team, or who else treats them there; only licensed clinicians who are not away."""
+    team = oncall.treating(patient_id)
+    there = set(oncall.staff_of(location.pk).licensed) - oncall.away(team, now)
+    first = next((person for person in team if person in there), None)
     return User.objects.get(pk=first) if first is not None else None

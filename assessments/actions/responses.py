@@ -22,7 +22,7 @@ from clinic import audit, localtime, policy
 from clinic.actions import system, worklist
 from clinic.errors import Refused
 from clinic.logs import trail
-from clinic.models import EnrolledDevice, Membership, OnCall, Role, User, WorkItem
+from clinic.models import EnrolledDevice, Membership, Role, User, WorkItem
 from patients.actions import crisis
 from patients.crisis import may_mean_danger
 from patients.models import Patient
@@ -301,10 +301,9 @@ def _call_people(by: User, patient: Patient, now: datetime) -> None:
 
     Nobody climbs a ladder for this, so everybody who may be awake is written to at once.
     """
-    on_call = OnCall.objects.at(patient.home_location, now).values_list("user_id", flat=True)
     crisis.ask_to_read(
         by=by, location=patient.home_location, subject_type="patient", subject_id=patient.pk, patient=patient, now=now,
-        also=on_call,
+        with_on_call=True,
     )  # fmt: skip
     _tell_managers(by, patient, now)
 

@@ -18,7 +18,18 @@ from assessments.safety import Signal
 from clinic import navigation
 from clinic.access import Permission, memberships_of
 from clinic.actions import pages, people, signatures, worklist
-from clinic.models import AuditEvent, Closure, Licence, Membership, OutboundMessage, Page, PageCall, Signature, WorkItem
+from clinic.models import (
+    AuditEvent,
+    Closure,
+    Licence,
+    Membership,
+    OutboundMessage,
+    Page,
+    PageCall,
+    Signature,
+    TimeOff,
+    WorkItem,
+)
 from sessions.actions import attendance
 from tests import factories as make
 
@@ -102,6 +113,15 @@ class TestRaising:
         make.make_care_team_member(cast.quinn, cast.tess)
         raise_one(cast, YELLOW, patient=cast.quinn)
         assert WorkItem.objects.get(kind="risk_alert").owner == cast.tess
+
+    def test_the_lead_is_away_and_the_next_is_asked(self, cast):
+        """Hazard: a YELLOW waits on the list of somebody who is on holiday, until it is late."""
+        for person in (cast.theo, cast.dana):
+            TimeOff.objects.create(
+                user=person, during=(NOON - HOUR, NOON + HOUR), reason="holiday", entered_by=cast.ada, entered_at=NOON
+            )
+        raise_one(cast, YELLOW)
+        assert WorkItem.objects.get(kind="risk_alert").owner == cast.nina
 
     def test_yellow_rings_nobody_until_it_is_late(self, cast):
         alert = raise_one(cast, YELLOW, now=at(13, 2, 10))

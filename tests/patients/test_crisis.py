@@ -8,11 +8,11 @@ from django.urls import reverse
 
 from clinic.actions import outbox, worklist
 from clinic.letters import Rendered
-from clinic.models import OutboundMessage, Role, WorkItem
+from clinic.models import OutboundMessage, Role, TimeOff, WorkItem
 from patients import crisis
 from patients.actions import crisis as danger
 from patients.actions import referrals
-from patients.models import Referral
+from patients.models import Patient, Referral
 from sessions.actions import wishes
 from sessions.models import ChangeRequest
 from tests import factories as make
@@ -94,6 +94,26 @@ class TestEnquiry:
             pass
         assert {letter.address for letter in sent} == {cast.dana.email, "nora@post.example"}
         assert not any("die" in letter.text for letter in sent)
+
+    def test_who_is_away_is_not_alone_with_it_and_at_night_who_is_on_call_is_asked(self, cast: Cast) -> None:
+        """Hazard: at ten past two the words lie in three mailboxes that are opened at eight, or next week."""
+        make.make_duty(cast.denver, cast.tess, "first", make.NOON - timedelta(hours=12), 48)
+
+        def asked(now: datetime, patient: Patient) -> set[str]:
+            items = danger.ask_to_read(
+                by=None, location=cast.denver, subject_type="patient", subject_id=patient.pk, patient=patient, now=now
+            )
+            return {item.owner.name.split()[0] for item in items if item.owner}
+
+        night = make.NOON + timedelta(hours=17)
+        assert asked(make.NOON, cast.pat) == {"Theo", "Dana", "Nina"}
+        assert asked(night, cast.pat) == {"Theo", "Dana", "Nina", "Tess"}
+        make.make_care_team_member(cast.quinn, cast.theo, is_lead=True)
+        assert asked(make.NOON, cast.quinn) == {"Theo"}
+        TimeOff.objects.create(
+            user=cast.theo, during=(make.NOON, night), reason="holiday", entered_by=cast.ada, entered_at=make.NOON
+        )
+        assert asked(make.NOON, cast.quinn) == {"Theo", "Dana"}
 
     def test_new_words_are_a_new_letter_though_the_item_is_still_on_the_list(self, cast: Cast) -> None:
         """Hazard: nobody took this morning's item off the list, and tonight's words are swallowed by it."""
