@@ -236,6 +236,14 @@ class TestWithdraw:
         assert list(Consent.objects.standing(NOW)) == [other]
         assert ConsentWithdrawal.objects.filter(consent=renewed).exists()
 
+    def test_an_old_page_takes_back_what_was_signed_since(self, cast: Cast, text: ConsentText) -> None:
+        """The page said "taken back, from this moment" and the newer signature went on counting."""
+        first = make.make_consent(cast.pat, text, NOW - DAY)
+        withdraw(first, cast.pat_user, now=NOW - timedelta(hours=3))
+        again = sign(cast.pat, text)
+        assert withdraw(first, cast.pat_user, now=NOW + timedelta(minutes=1)).consent == again
+        assert not Consent.objects.standing(NOW + timedelta(minutes=2)).exists()
+
     def test_without_a_lead_the_prescribers_call(self, cast: Cast, text: ConsentText) -> None:
         withdraw(make.make_consent(cast.quinn, text), cast.frida, how=ConsentWithdrawal.How.PHONE)
         item = WorkItem.objects.get()
