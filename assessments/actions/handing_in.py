@@ -100,7 +100,9 @@ def submit(*, by: User, packet: Packet, leaves_questionnaires: bool, now: dateti
     )  # fmt: skip
     _name_people(by=by, patient=patient, drafts=drafts, now=now)
     _say_who_they_are(by=by, packet=packet, patient=patient, draft=drafts["about_you"], now=now)
-    said = packetfacts.facts_from(drafts, today, born=patient.birth_date)
+    # The clinic's day has the last word on what is still to come; where the patient is, it may be tomorrow already.
+    day = min(today, localtime.day_of(now, patient.home_location.tz))
+    said = packetfacts.facts_from(drafts, day, born=patient.birth_date)
     health.record_many(by=by, patient=patient, entries=[_entry(one, now) for one in said], now=now)
     clearances.packet_moved(by=by, patient=patient, status=Clearance.Status.PACKET_SUBMITTED, now=now)
     return packet

@@ -1,5 +1,6 @@
 """Handing in: what was typed becomes facts, flags, contacts and work, in one transaction, once."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -95,6 +96,17 @@ def test_what_nobody_had_asked_is_filled_in_and_what_differs_goes_to_the_desk(ca
     item = WorkItem.objects.get(kind="call_patient")
     assert (item.subject_type, item.subject_id, item.owner_role) == ("packet", packet.pk, "front_desk")
     assert handing_in.differences(quinn, {"pronouns": "they/them", "language": "es"}) == {"pronouns": "they/them"}
+
+
+def test_after_midnight_where_the_patient_is_this_year_is_still_no_day_to_come(cast: Cast, packet: Packet) -> None:
+    """Half past midnight in New York is the evening before in Denver: the packet was refused until Denver's midnight."""
+    Patient.objects.filter(pk=cast.quinn.pk).update(time_zone="America/New_York")
+    fill(packet, history={"suicide_attempt": "yes", "suicide_attempt-when": "2027"})
+    late = datetime(2027, 1, 14, 5, 30, tzinfo=UTC)
+    packet.refresh_from_db()
+    handing_in.submit(by=cast.quinn_user, packet=packet, leaves_questionnaires=False, now=late)
+    attempt = next(one for one in conditions_of(cast.quinn) if one.kind == "suicide_attempt")
+    assert attempt.onset_on == date(2027, 1, 13)
 
 
 def test_a_record_that_wants_mending_keeps_nobody_from_handing_in(cast: Cast, packet: Packet) -> None:
