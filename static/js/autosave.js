@@ -52,13 +52,19 @@ async function send(state) {
     state.isRefused = false;
   } catch (error) {
     if (error.name === "AbortError") return;
-    state.isDirty = true;
-    say(state, "waiting");
-    state.timer = setTimeout(() => send(state), TRY_AGAIN);
+    again(state);
   } finally {
     state.isBusy = false;
     if (state.isDirty && !state.timer) later(state);
   }
+}
+
+/* It did not arrive: say so, and try again until it has. */
+function again(state) {
+  state.isDirty = true;
+  say(state, "waiting");
+  clearTimeout(state.timer);
+  state.timer = setTimeout(() => send(state), TRY_AGAIN);
 }
 
 function later(state) {
@@ -115,6 +121,10 @@ function attach(form) {
     state.isDirty = false;
     state.abort?.abort();
   }, { capture: true });
+  // The button's own letter did not arrive either, and the page is still here with what was typed (in_place.js).
+  for (const failed of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+    form.addEventListener(failed, () => again(state));
+  }
 }
 
 function attachAll(root) {
@@ -123,6 +133,9 @@ function attachAll(root) {
 }
 
 document.addEventListener("htmx:load", (event) => attachAll(event.detail.elt));
+addEventListener("online", () => {
+  for (const state of open.values()) if (state.isDirty) send(state);
+});
 addEventListener("pagehide", flush);
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "hidden") flush();
