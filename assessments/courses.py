@@ -36,6 +36,12 @@ class Course:
         return series(self.definition, self.readings, self.first_dose_at)
 
     @property
+    def alarms(self) -> bool:
+        """Return whether a safety question of the newest answers alarms."""
+        answered = [reading for reading in self.readings if reading.total is not None or reading.alarms]
+        return bool(answered) and bool(max(answered, key=lambda reading: reading.at).alarms)
+
+    @property
     def is_by_patient(self) -> bool:
         return self.definition.answered_by is Answerer.PATIENT
 

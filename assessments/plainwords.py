@@ -45,10 +45,11 @@ def which_way(direction: Direction) -> str:
     }[direction]
 
 
-def progress(definition: Definition, series: Series, tz: ZoneInfo) -> str:
+def progress(definition: Definition, series: Series, tz: ZoneInfo, *, alarms: bool = False) -> str:
     """Return one or two sentences on how the newest answer stands beside the first one.
 
-    A change is called clear only when it is more than the wobble of the questionnaire (outcomes.reliable).
+    A change is called clear only when it is more than the wobble of the questionnaire (outcomes.reliable). Nobody whose
+    newest answers alarm is told how well they are doing.
     """
     scored = [point for point in series.points if point.value is not None]
     if not scored:
@@ -57,6 +58,8 @@ def progress(definition: Definition, series: Series, tz: ZoneInfo) -> str:
     day = localtime.day_text(localtime.day_of(last.at, tz))
     if len(scored) == 1:
         return _("Your first answers are from %(day)s. With the next ones a line begins.") % {"day": day}
+    if alarms:
+        return _("Your newest answers are from %(day)s. Numbers do not say everything: if things are hard now, you need not wait. “Need help now?” at the top of this page says whom to call.") % {"day": day}  # fmt: skip
     assert first.value is not None
     assert last.value is not None
     change = last.value - first.value

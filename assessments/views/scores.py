@@ -56,7 +56,7 @@ def my_progress(request: PortalRequest) -> HttpResponse:
                 "title": plainwords.title(course.code),
                 "name": course.definition.name,
                 "which_way": plainwords.which_way(course.definition.higher_is),
-                "sentence": plainwords.progress(course.definition, series, tz),
+                "sentence": plainwords.progress(course.definition, series, tz, alarms=course.alarms),
                 "picture": picture,
             }
         )

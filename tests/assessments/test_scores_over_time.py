@@ -187,6 +187,15 @@ class TestMyProgress:
         make.make_response(cast.pat, cast.pat_user, answers=phq(last), at=now - timedelta(days=1))
         assert says in signed_in(cast.pat_user).get(reverse("assessments:my_progress")).content.decode()
 
+    def test_nobody_who_thinks_of_death_is_told_how_well_they_do(
+        self, cast: Cast, signed_in: SignedIn, now: datetime
+    ) -> None:
+        make.make_response(cast.pat, cast.pat_user, answers=phq(24), at=now - timedelta(weeks=4))
+        make.make_response(cast.pat, cast.pat_user, answers=phq(8, item_9=2), at=now - timedelta(days=1))
+        page = signed_in(cast.pat_user).get(reverse("assessments:my_progress")).content.decode()
+        assert "clearly better" not in page
+        assert "says whom to call" in page
+
     def test_only_ones_own(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
         make.make_response(cast.pat, cast.pat_user, answers=phq(20), at=now)
         page = signed_in(cast.quinn_user).get(reverse("assessments:my_progress")).content.decode()
