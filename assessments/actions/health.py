@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -34,7 +34,7 @@ from assessments.models import (
 from clinic import audit, localtime
 from clinic.errors import Refused, violated
 from clinic.models import Membership, Role, User
-from patients.models import Patient
+from patients.models import CareTeamMember, Patient
 
 F = TypeVar("F", bound=HealthFact)
 
@@ -127,7 +127,7 @@ class NotAPrescriber(Refused):
     """Only a prescriber confirms."""
 
     def __init__(self) -> None:
-        super().__init__(_("Only a prescriber of the patient’s location confirms an entry. Ask one to look at it."))
+        super().__init__(_("Only a prescriber of this patient’s care team confirms an entry. Ask one to look at it."))
 
 
 class ConfirmedAlready(Refused):
@@ -260,21 +260,23 @@ def is_prescriber(user: User, patient: Patient) -> bool:
     """Return whether what this person records of the patient is a prescriber's: by the role at the patient's location, not by a form.
     A trainee's word is not: somebody who answers for it confirms it.
     """
-    return (
-        Membership.objects.live()
-        .filter(
-            user=user,
-            user__is_active=True,
-            location_id=patient.home_location_id,
-            role=Role.PRESCRIBER,
-            is_trainee=False,
-        )
-        .exists()
+    return _prescribes(user, patient).exists()
+
+
+def may_confirm(user: User, patient: Patient) -> bool:
+    """Return whether this person confirms what others recorded: a prescriber of the care team. An emergency opening is for reading."""
+    team = CareTeamMember.objects.live().filter(patient=patient, user=user)
+    return _prescribes(user, patient).filter(Exists(team)).exists()
+
+
+def _prescribes(user: User, patient: Patient) -> QuerySet[Membership]:
+    return Membership.objects.live().filter(
+        user=user, user__is_active=True, location_id=patient.home_location_id, role=Role.PRESCRIBER, is_trainee=False
     )
 
 
 def _guard_prescriber(by: User, patient: Patient) -> None:
-    if not is_prescriber(by, patient):
+    if not may_confirm(by, patient):
         raise NotAPrescriber
 
 

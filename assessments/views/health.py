@@ -180,7 +180,7 @@ def health_fact(request: StaffRequest, table: str, fact_id: uuid.UUID) -> HttpRe
     chain = healthchart.history(fact, patient.home_location.tz)
     newest = chain[0]["fact"]
     may_write = holds(request.user, Permission.HEALTH_WRITE, patient.home_location_id)
-    prescribes = may_write and health.is_prescriber(request.user, patient)
+    prescribes = may_write and health.may_confirm(request.user, patient)
     context = {
         "patient": patient, "table": table, "chain": chain, "newest": newest, "heading": healthchart.heading(table),
         "may_write": may_write,

@@ -243,8 +243,12 @@ class TestCorrect:
             by=cast.nina, patient=cast.pat, now=NOW, corrects=wrong, correction_reason="misread", **{**said, "state": "absent"}
         )  # fmt: skip
         assert [row.flag.awaits_prescriber for row in ScreeningFlag.objects.live()] == [True]
-        with pytest.raises(health.NotAPrescriber, match="Only a prescriber"):
-            health.confirm(by=cast.nina, fact=absent, now=NOW)
+        # Doris has opened the chart in an emergency, which is for reading.
+        doris = make.make_user("Doris Drew")
+        make.make_member(doris, cast.denver, Role.PRESCRIBER)
+        for other in (cast.nina, doris):
+            with pytest.raises(health.NotAPrescriber, match="Only a prescriber of this patient’s care team"):
+                health.confirm(by=other, fact=absent, now=NOW)
         sure = health.confirm(by=cast.dana, fact=absent, now=NOW)
         assert (sure.by_prescriber, sure.corrects_id, sure.at) == (True, absent.pk, absent.at)
         assert not ScreeningFlag.objects.live().exists()
