@@ -185,7 +185,7 @@ DATABASE_APP_ROLE = env("DATABASE_APP_ROLE", "stillwater_app")
 REDIS_URL = env("REDIS_URL", "redis://localhost:6379/0")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "clinic.jsoncache.Cache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": env("REDIS_PREFIX", "stillwater"),
         # Django's own serializer would let whoever writes to Redis run code here.
