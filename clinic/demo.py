@@ -324,7 +324,8 @@ def _book(
     story: Story, patient: Patient, code: str, day: date, now: datetime, referral: Referral | None = None
 ) -> Appointment | None:
     """Book the first visit of a kind that fits on or after a day, looking at the plan first as a clerk would."""
-    place, visit_type = patient.home_location, story.types[code]
+    place = next(place for place in story.places.values() if place.pk == patient.home_location_id)
+    visit_type = story.types[code]
     team = [story.people[name.split()[0].lower()] for name, _words, roles in CAST if any(
         site == place.name and role == visit_type.role for site, role, _flags in roles)]  # fmt: skip
     rooms = [room for room in story.rooms[place.name] if room.kind == visit_type.room_kind]
@@ -389,12 +390,12 @@ def _try(act: Callable[..., object], **arguments: object) -> None:
 
 
 def _confirm(visit: Appointment, desk: User, at: datetime) -> None:
-    visit.refresh_from_db()
+    visit.refresh_from_db(fields=["version"])
     _try(attendance.confirm, by=desk, appointment=visit, seen_version=visit.version, now=at)
 
 
 def _cancel(story: Story, visit: Appointment, desk: User, at: datetime) -> None:
-    visit.refresh_from_db()
+    visit.refresh_from_db(fields=["version"])
     reasons = (Appointment.CancelReason.ILLNESS, Appointment.CancelReason.WORK, Appointment.CancelReason.TRANSPORT)
     _try(
         visits.cancel, by=desk, appointment=visit, cancelled_by=Appointment.CancelledBy.PATIENT,
@@ -478,7 +479,6 @@ def _add_escort(story: Story, patient: Patient, desk: User, at: datetime) -> Non
 def _after_intake(story: Story, patient: Patient, intake: Appointment, number: int, at: datetime) -> None:
     """Care begins, or it does not; then a visit every week or two until it ends."""
     desk = story.people["frida" if patient.home_location.name == DENVER else "olga"]
-    patient.refresh_from_db()
     if number % 11 == 0:
         patients.change_life_state(by=desk, patient=patient, to=LifeState.DISCHARGED, now=at)
         return
@@ -496,7 +496,6 @@ def _after_intake(story: Story, patient: Patient, intake: Appointment, number: i
 
 
 def _change_state(story: Story, patient: Patient, to: LifeState, desk: User, at: datetime) -> None:
-    patient.refresh_from_db()
     _try(patients.change_life_state, by=desk, patient=patient, to=to, now=at)
 
 
@@ -507,7 +506,6 @@ def _next_visit(story: Story, patient: Patient, left: int, number: int, at: date
         ("follow_up", "preparation", "integration")[left % 3] if patient.home_location.name == DENVER else "follow_up"
     )
     day = localtime.day_of(at, patient.home_location.tz) + timedelta(days=7 + (number * left) % 15)
-    patient.refresh_from_db()
     visit = _book(story, patient, code, day, at)
     if visit is not None:
         _happen(story, visit, then=lambda later: _next_visit(story, patient, left - 1, number, later))
@@ -624,7 +622,6 @@ def _walk_in(story: Story, visit: Appointment) -> None:
 
 
 def _upcoming(story: Story, patient: Patient, at: datetime) -> None:
-    patient.refresh_from_db()
     for code, days in (("follow_up", 3), ("integration", 9), ("integration", 23)):
         _book(story, patient, code, story.now.date() + timedelta(days=days), at)
 

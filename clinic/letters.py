@@ -25,6 +25,7 @@ from clinic.models import Category, Channel, Location, OutboundMessage, User
 from clinic.neutralnames import revealing_words as revealing_words
 
 Context = Callable[[OutboundMessage], dict[str, Any]]
+Subject = Callable[[OutboundMessage], Any]
 StillWanted = Callable[[OutboundMessage, datetime], str]
 AddressNow = Callable[[OutboundMessage], str]
 NotSent = Callable[[User, OutboundMessage, str, datetime], object]
@@ -39,6 +40,10 @@ def always(_message: OutboundMessage, _now: datetime) -> str:
     return ""
 
 
+def no_subject(_message: OutboundMessage) -> None:
+    """Return nothing: a letter that looks for itself what it needs."""
+
+
 def nothing_to_do(_by: User, _message: OutboundMessage, _reason: str, _now: datetime) -> None:
     """Do nothing: a letter that nobody waits for once it is not sent."""
 
@@ -47,6 +52,8 @@ def nothing_to_do(_by: User, _message: OutboundMessage, _reason: str, _now: date
 class Letter:
     """One kind of letter.
 
+    ``subject(message)``, where given, returns the row that the letter is about; it is read once, when the letter was
+    claimed, and stands in ``message.subject`` for the others, so that a letter says what was found to be still wanted.
     ``context(message)`` returns what the templates need, read from the subject at send time. ``still_wanted(message,
     now)`` returns "" when the letter should go, or the code of the reason why it no longer should: the last question
     before a letter leaves; each code stands in ``reasons`` with a sentence for the desk. ``not_sent(by, message, reason,
@@ -62,6 +69,7 @@ class Letter:
     category: Category
     context: Context
     still_wanted: StillWanted = always
+    subject: Subject = no_subject
     channels: frozenset[Channel] = field(default=frozenset({Channel.EMAIL}))
     address_now: AddressNow | None = None
     not_sent: NotSent = nothing_to_do

@@ -27,10 +27,15 @@ KINDS = {
 }
 
 
-def _visit(message: OutboundMessage) -> Appointment:
+def _read_visit(message: OutboundMessage) -> Appointment:
     return Appointment.objects.select_related("location", "patient", "patient__home_location").get(
         pk=message.subject_id
     )
+
+
+def _visit(message: OutboundMessage) -> Appointment:
+    """Return the visit a letter is about: of a letter in hand as it was read, else as it is now."""
+    return message.subject or _read_visit(message)
 
 
 def visit_context(message: OutboundMessage) -> dict[str, Any]:
@@ -56,12 +61,16 @@ def _words(visit: Appointment) -> dict[str, Any]:
     }
 
 
-def _wished(message: OutboundMessage) -> Appointment:
-    """Return the visit that an answered wish was about."""
+def _read_wished(message: OutboundMessage) -> Appointment:
     wish = ChangeRequest.objects.select_related(
         "appointment__location", "appointment__patient__home_location"
     ).get(pk=message.subject_id)  # fmt: skip
     return wish.appointment
+
+
+def _wished(message: OutboundMessage) -> Appointment:
+    """Return the visit that an answered wish was about: of a letter in hand as it was read, else as it is now."""
+    return message.subject or _read_wished(message)
 
 
 def wish_context(message: OutboundMessage) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def wish_address_now(message: OutboundMessage) -> str:
 
 def visit_still_wanted(message: OutboundMessage, now: datetime) -> str:
     """Return why a letter about a visit should no longer go: moved, cancelled, begun, no consent, no patient to write to."""
-    visit = Appointment.objects.select_related("patient").get(pk=message.subject_id)
+    visit = _visit(message)
     return reminders.why_not(
         visit=visit, kind=message.kind, channel=message.channel, schedule_version=message.schedule_version,
         has_consent=reminders.has_consent(visit=visit, channel=message.channel), now=now,
@@ -96,8 +105,7 @@ def visit_still_wanted(message: OutboundMessage, now: datetime) -> str:
 
 def visit_address_now(message: OutboundMessage) -> str:
     """Return the patient's present address: a letter about a visit follows its reader."""
-    field = "email" if message.channel == Channel.EMAIL else "phone"
-    return str(Appointment.objects.values_list(f"patient__{field}", flat=True).get(pk=message.subject_id) or "")
+    return reminders.address_of(visit=_visit(message), channel=message.channel)
 
 
 def visit_not_sent(by: User, message: OutboundMessage, reason: str, now: datetime) -> None:
@@ -116,7 +124,7 @@ def register_own() -> None:
         letters.register(
             Letter(
                 kind=kind, label=label, folder=f"sessions/letters/{kind}", category=Category.VISIT,
-                context=visit_context, still_wanted=visit_still_wanted, address_now=visit_address_now,
+                subject=_read_visit, context=visit_context, still_wanted=visit_still_wanted, address_now=visit_address_now,
                 not_sent=visit_not_sent,
                 channels=frozenset({Channel.EMAIL, Channel.SMS}), reasons=dict(Reminder.Reason.choices),
             )
@@ -124,7 +132,7 @@ def register_own() -> None:
     letters.register(
         Letter(
             kind=wishes.ANSWERED, label=_("Your wish is answered"), folder=f"sessions/letters/{wishes.ANSWERED}",
-            category=Category.REPLY, context=wish_context, still_wanted=wish_still_wanted, address_now=wish_address_now,
+            category=Category.REPLY, subject=_read_wished, context=wish_context, still_wanted=wish_still_wanted, address_now=wish_address_now,
             not_sent=wish_not_sent,
             reasons=dict(Reminder.Reason.choices),
         )

@@ -78,7 +78,8 @@ class Recipient:
     language: str = "en"
 
 
-@transaction.atomic
+# A letter belongs to the act it speaks of and goes with it: so no savepoint of its own, nor for withdrawing.
+@transaction.atomic(savepoint=False)
 def queue(
     *,
     by: User | None,
@@ -131,7 +132,7 @@ def queue(
     return message
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def void(
     *, subject_type: str, subject_id: uuid.UUID, reason: str, now: datetime, kinds: frozenset[str] | None = None
 ) -> int:
@@ -155,6 +156,7 @@ def deliver_next(*, by: User, now: datetime, send: Send = channels.send) -> Outb
     if message is None:
         return None
     try:
+        message.subject = letters.get(message.kind).subject(message)
         message = _follow_reader(message)
         reason = _why_not(message, now)
         if reason:

@@ -52,7 +52,8 @@ ANSWERED_BY_AN_ACT = frozenset(
 )
 
 
-@transaction.atomic
+# Items belong to the act that asks for them or answers them, and go with it: so no savepoint of their own.
+@transaction.atomic(savepoint=False)
 def open_item(
     *,
     by: User | None,
@@ -68,9 +69,9 @@ def open_item(
 ) -> WorkItem:
     """Return the open item of that kind about that subject for that owner, made now unless it is open already.
 
-    Refuses nobody as an owner: a person, or a role at the location, has to do it.
+    One that is open already is due when it is needed sooner, and never later. Refuses nobody as an owner: a person, or a role at the location, has to do it.
     """
-    item, _made = WorkItem.objects.get_or_create(
+    item, is_new = WorkItem.objects.get_or_create(
         kind=kind,
         subject_id=subject_id,
         owner=owner,
@@ -84,6 +85,9 @@ def open_item(
             "due_at": due_at,
         },
     )
+    if not is_new and due_at < item.due_at:
+        item.due_at = due_at
+        item.save(update_fields=["due_at"])
     return item
 
 
@@ -115,14 +119,21 @@ def _close(*, by: User, item: WorkItem, outcome: WorkItem.Outcome, note: str, no
     return item
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def close_about(
-    *, by: User, kind: WorkItem.Kind, subject_id: uuid.UUID, outcome: WorkItem.Outcome, now: datetime, note: str = ""
+    *,
+    by: User,
+    kind: WorkItem.Kind,
+    subject_id: uuid.UUID,
+    outcome: WorkItem.Outcome,
+    now: datetime,
+    note: str = "",
+    or_kind: WorkItem.Kind | None = None,
 ) -> int:
-    """Close every open item of a kind about a subject, because the act it asked for was done. Return how many."""
-    items = list(
-        WorkItem.objects.open().filter(kind=kind, subject_id=subject_id).select_for_update(no_key=True).order_by("id")
-    )
+    """Close every open item of a kind (or of ``or_kind``) about a subject: the act it asked for was done. Return how many."""
+    kinds = [kind] if or_kind is None else [kind, or_kind]
+    about = WorkItem.objects.open().filter(kind__in=kinds, subject_id=subject_id)
+    items = list(about.select_for_update(no_key=True).order_by("id"))
     for item in items:
         _close(by=by, item=item, outcome=outcome, note=note, now=now)
     return len(items)

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -160,6 +161,9 @@ class OutboundMessage(Record):
     # The provider's own words when it refused or put us off, for whoever has to find out what is wrong.
     provider_said = models.CharField(max_length=200, blank=True)
     settled_by_id = models.UUIDField(null=True, blank=True)
+
+    # While it is in hand: the row that it is about, where its kind says how to read it (clinic.letters).
+    subject: Any = None
 
     objects = OutboundMessageQuerySet.as_manager()
 

@@ -283,7 +283,7 @@ def register(
         return Patient.objects.get(pk=entry_key)
     audit.record(by, audit.Verb.PATIENT_REGISTERED, patient, now=now)
     if referral is not None:
-        referrals.link(by=by, referral=referral, patient=patient, now=now)
+        referrals.link_registered(by=by, referral=referral, patient=patient, now=now)
     if email_consent is not None and patient.email:
         agreed = preferences.Answer(category=Category.VISIT, channel=Channel.EMAIL, is_allowed=True)
         preferences.answer(by=by, patient=patient, answers=[agreed], evidence=email_consent, now=now)

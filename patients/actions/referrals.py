@@ -278,6 +278,10 @@ def link(*, by: User, referral: Referral, patient: Patient, now: datetime) -> Re
     _guard_without_patient(referral)
     if patient.life_state == LifeState.DECEASED:
         raise NobodyToLink
+    return _link(by=by, referral=referral, patient=patient, now=now)
+
+
+def _link(*, by: User, referral: Referral, patient: Patient, now: datetime) -> Referral:
     referral.patient = patient
     referral.save(update_fields=["patient"])
     audit.record(by, audit.Verb.REFERRAL_LINKED, referral, now=now)
@@ -291,8 +295,14 @@ def _guard_without_patient(referral: Referral) -> None:
         raise AlreadyDecided(referral)
 
 
+@transaction.atomic(savepoint=False)
+def link_registered(*, by: User, referral: Referral, patient: Patient, now: datetime) -> Referral:
+    """Return the enquiry that ``lock_to_register`` locked, belonging to the patient registered from it since then."""
+    return _link(by=by, referral=referral, patient=patient, now=now)
+
+
 def lock_to_register(*, referral: Referral) -> Referral:
-    """Return the enquiry, locked for the act that registers its person and then links it.
+    """Return the enquiry, locked for the act that registers its person and then calls ``link_registered``.
 
     Refuses one that is not accepted or that belongs to somebody.
     """
@@ -322,11 +332,10 @@ def unlink(*, by: User, referral: Referral, reason: Referral.UnlinkReason, now: 
 
 @transaction.atomic
 def mark_booked(*, by: User, referral: Referral, now: datetime) -> Referral:
-    """Return the enquiry, booked: called by the act that books the intake, in its transaction.
+    """Return the enquiry, booked: called by the act that books the intake, in its transaction, with the row it locked.
 
     Refuses one that is not accepted or whose person is not registered.
     """
-    referral = _locked(referral)
     if not referral.can_be_booked:
         raise NotReadyToBook
     referral.status, referral.booked_at = Referral.Status.BOOKED, now
@@ -353,5 +362,7 @@ def reopen(*, by: User, referral: Referral, now: datetime) -> Referral:
 
 
 def _take_off_the_desk(*, by: User, referral: Referral, outcome: WorkItem.Outcome, now: datetime) -> None:
-    for kind in (WorkItem.Kind.REFERRAL, WorkItem.Kind.INTAKE_TO_BOOK):
-        worklist.close_about(by=by, kind=kind, subject_id=referral.pk, outcome=outcome, now=now)
+    worklist.close_about(
+        by=by, kind=WorkItem.Kind.REFERRAL, or_kind=WorkItem.Kind.INTAKE_TO_BOOK, subject_id=referral.pk,
+        outcome=outcome, now=now,
+    )  # fmt: skip

@@ -70,7 +70,7 @@ def confirm(*, by: User, appointment: Appointment, seen_version: int, now: datet
     Refuses any but a planned one, and one somebody changed since ``seen_version``: they said yes to the time that was
     on the screen.
     """
-    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    visit = Appointment.objects.locked_with().get(pk=appointment.pk)
     if visit.can_be_confirmed and visit.version != seen_version:
         raise visits.ChangedMeanwhile(visit)
     if not visit.can_be_confirmed:
@@ -83,7 +83,7 @@ def confirm(*, by: User, appointment: Appointment, seen_version: int, now: datet
 @transaction.atomic
 def check_in(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
     """Return the visit, the patient being here. Refuses another day than today, and a patient who is here already."""
-    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    visit = Appointment.objects.locked_with("location", "patient").get(pk=appointment.pk)
     tz = visit.location.tz
     if visit.status == Status.CHECKED_IN and visit.checked_in_at is not None:
         raise visits.NotPossibleNow(
@@ -132,7 +132,7 @@ def undo_check_in(*, by: User, appointment: Appointment, now: datetime) -> Appoi
 @transaction.atomic
 def start(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
     """Return the visit, the patient being in the room. Refuses a patient who is not here."""
-    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    visit = Appointment.objects.locked_with().get(pk=appointment.pk)
     if not visit.can_be_started:
         raise _refuse_move(visit, _("Check %(name)s in first: the visit's state is “%(state)s”."))
     return _become(
@@ -143,7 +143,7 @@ def start(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
 @transaction.atomic
 def finish(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
     """Return the visit, done. Refuses one that is not under way."""
-    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    visit = Appointment.objects.locked_with().get(pk=appointment.pk)
     if not visit.can_be_finished:
         raise _refuse_move(visit, _("Only a visit that is under way can be done. %(name)s's is: %(state)s."))
     return _become(
@@ -154,7 +154,7 @@ def finish(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
 @transaction.atomic
 def mark_left(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
     """Return the visit, the patient having left before its end. Refuses a patient who is not here."""
-    visit = Appointment.objects.locked().get(pk=appointment.pk)
+    visit = Appointment.objects.locked_with().get(pk=appointment.pk)
     if not visit.can_leave:
         raise _refuse_move(visit, _("%(name)s cannot have left: the visit's state is “%(state)s”."))
     return _become(by=by, visit=visit, status=Status.LEFT, verb=audit.Verb.APPOINTMENT_LEFT, now=now, finished_at=now)
@@ -216,10 +216,10 @@ def undo_no_show(*, by: User, appointment: Appointment, because: str, now: datet
             if localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
                 raise TooLate(_("This can be taken back on the day itself only. Book a new visit instead."))
             holds.take(visit)
-            for kind in (WorkItem.Kind.CALL_PATIENT, WorkItem.Kind.OUTREACH):
-                worklist.close_about(
-                    by=by, kind=kind, subject_id=visit.pk, outcome=WorkItem.Outcome.NOT_NEEDED, now=now
-                )
+            worklist.close_about(
+                by=by, kind=WorkItem.Kind.CALL_PATIENT, or_kind=WorkItem.Kind.OUTREACH, subject_id=visit.pk,
+                outcome=WorkItem.Outcome.NOT_NEEDED, now=now,
+            )  # fmt: skip
             return _become(
                 by=by, visit=visit, status=Status.BOOKED, verb=audit.Verb.APPOINTMENT_MISS_UNDONE, now=now,
                 no_show_at=None, no_show_undone_because=because,

@@ -69,12 +69,24 @@ def plan(*, by: User, appointment: Appointment, now: datetime) -> list[Reminder]
         return present
     if rows:
         _withdraw(by=by, visit=visit, kinds={row.kind for row in rows}, reason=Reason.VISIT_MOVED, now=now)
+    return _make(by=by, visit=visit, is_moved=bool(rows), now=now)
+
+
+def plan_first(*, by: User, visit: Appointment, now: datetime) -> list[Reminder]:
+    """Return the reminders of a visit that this very transaction made: nobody else knows it, and it has none yet.
+
+    Its patient is locked and as of now. Everybody else calls ``plan``.
+    """
+    return _make(by=by, visit=visit, is_moved=False, now=now)
+
+
+def _make(*, by: User, visit: Appointment, is_moved: bool, now: datetime) -> list[Reminder]:
     items = list(ReminderPlanItem.objects.filter(plan__visit_type_code=visit.visit_type.code, plan__is_current=True))
     if not items:
         return []
     window = _window(now)
     made = Reminder.objects.bulk_create(
-        [_row(item, visit, window=window, is_moved=bool(rows), now=now) for item in items]
+        [_row(item, visit, window=window, is_moved=is_moved, now=now) for item in items]
     )
     made.sort(key=lambda row: (row.due_at, row.id))
     due = [row for row in made if row.status == Reminder.Status.PLANNED and row.due_at <= now]

@@ -302,6 +302,8 @@ def _book(
 ) -> Appointment:
     rooms, people, patient = holds.lock({room.pk} if room else set(), {clinician.pk}, patient.pk)
     room = rooms.get(room.pk) if room else None
+    if patient.home_location_id == location.pk:
+        patient.home_location = location
     if referral is not None:
         referral = Referral.objects.select_for_update(no_key=True).get(pk=referral.pk)
         _guard_referral(referral, patient, location)
@@ -339,7 +341,7 @@ def _book(
     if referral is not None:
         referrals.mark_booked(by=by, referral=referral, now=now)
     audit.record(by, audit.Verb.APPOINTMENT_BOOKED, appointment, now=now, details=_facts(appointment))
-    reminders.plan(by=by, appointment=appointment, now=now)
+    reminders.plan_first(by=by, visit=appointment, now=now)
     return appointment
 
 

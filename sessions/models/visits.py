@@ -48,9 +48,16 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
 
     def locked(self) -> "AppointmentQuerySet":
         """The same visits as they are now, locked for whoever changes them, with what sentences about them need."""
-        return self.select_for_update(no_key=True, of=("self",)).select_related(
-            "location", "visit_type", "clinician", "room", "patient"
-        )
+        return self.locked_with("location", "visit_type", "clinician", "room", "patient")
+
+    def locked_with(self, *names: str) -> "AppointmentQuerySet":
+        """The same visits as they are now, locked, with only what the act itself needs of others' rows.
+
+        For what is done all day and seldom refused: a refusal reads what its sentence names then.
+        """
+        rows = self.select_for_update(no_key=True, of=("self",))
+        # Without a name select_related would follow every relation there is.
+        return rows.select_related(*names) if names else rows
 
     def with_called(self) -> "AppointmentQuerySet":
         """The same visits with ``called``, what to call their patient: ``Patient.called`` for rows that are not objects."""
