@@ -69,7 +69,8 @@ def open_item(
 ) -> WorkItem:
     """Return the open item of that kind about that subject for that owner, made now unless it is open already.
 
-    One that is open already is due when it is needed sooner, and never later. Refuses nobody as an owner: a person, or a role at the location, has to do it.
+    One that is open already is due when it is needed sooner, and never later. Refuses nobody as an owner: a person, or a role
+    at the location, has to do it.
     """
     item, is_new = WorkItem.objects.get_or_create(
         kind=kind,

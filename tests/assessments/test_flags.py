@@ -241,6 +241,21 @@ class TestClearance:
             label = subjects.labels(who, items, NOW).get(clean.pat.pk)
             assert (label and label.url) == url, who.name
 
+    def test_a_block_after_an_override_is_looked_at_within_the_hour(self, clean: Cast, cleared: Clearance) -> None:
+        """The item was open already, and was due the day after."""
+        condition(clean, "hypertension", "controlled")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        item = WorkItem.objects.open().get(kind=WorkItem.Kind.FLAG_TO_DECIDE)
+        assert item.due_at == NOW + flags.OVERRIDE_WITHIN
+        condition(clean, "aneurysm")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
+        item.refresh_from_db()
+        assert item.due_at == NOW + flags.BLOCK_WITHIN
+        condition(clean, "glaucoma")
+        flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW + timedelta(hours=2))
+        item.refresh_from_db()
+        assert item.due_at == NOW + flags.BLOCK_WITHIN
+
     def test_the_list_is_cleared_when_the_fact_is_gone(self, clean: Cast, cleared: Clearance) -> None:
         old = condition(clean, "hypertension", "controlled")
         flags.rescreen(by=clean.nina, patient=clean.pat, now=NOW)
