@@ -268,7 +268,7 @@ def _save(request: OurRequest, way: Way, asked: AssessmentRequest, sheet: Sheet)
 def _is_letter_of_a_script(request: OurRequest) -> bool:
     """Return whether a page keeps a change by itself: its answer goes beside the form, and the page stays as it is."""
     htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted
+    return htmx is not None and bool(htmx) and not htmx.boosted
 
 
 def _beside(
