@@ -5,9 +5,11 @@ too. The database is made, and emptied between transactional tests, as the owner
 """
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -23,7 +25,7 @@ from clinic.middleware import schema
 from clinic.models import User
 from clinic.sessionstore import SessionStore
 
-from . import factories
+from . import factories, services
 from .cast import Cast, cast_again
 
 # Whitenoise would list every file anew for each test client, which took longer than the requests. What production does
@@ -64,6 +66,31 @@ def owner_rights() -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f'SET ROLE "{django_settings.DATABASE_APP_ROLE}"')
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Make the tables once for all workers: the first makes a pattern, and the database of each is a copy of it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or services.OWN_DATABASE not in os.environ:
+        return
+    names, wanted, pattern = connection.settings_dict["TEST"], connection.settings_dict["NAME"], "pattern"
+    own = names["NAME"]
+    # Any file would do to wait for one another at.
+    with Path(__file__).open() as lock, django_db_blocker.unblock():
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [pattern])
+            is_there = cursor.fetchone()
+        connection.close()
+        if not is_there:
+            names["NAME"] = pattern
+            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+            connection.close()
+            names["NAME"] = own
+            connection.settings_dict["NAME"] = django_settings.DATABASES["default"]["NAME"] = wanted
+    names["TEMPLATE"] = pattern
 
 
 @pytest.fixture(scope="session")

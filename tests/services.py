@@ -14,6 +14,8 @@ import pytest
 
 from clinic import devservices
 
+# Set where the database server is ours and goes away with the run.
+OWN_DATABASE = "TESTS_OWN_DATABASE"
 _services: devservices.Services | None = None
 
 
@@ -47,6 +49,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
                 raise pytest.UsageError(str(refusal)) from refusal
             atexit.register(_stop)
             os.environ |= _services.environment()
+            if needs_database:
+                os.environ[OWN_DATABASE] = "yes"
         os.environ |= devservices.development_environment()
         _own_redis_database()
     yield
