@@ -146,7 +146,8 @@ def _drafts(**changes: Mapping[str, str]) -> dict[str, dict[str, str]]:
         for step in section.steps:
             for question in step.questions:
                 if question.kind is Kind.CHOICE and question.name not in draft and question.is_shown(draft):
-                    draft[question.name] = NO if NO in dict(question.choices) else question.choices[-1][0]
+                    offered = [value for value, _label in question.choices]
+                    draft[question.name] = next((value for value in (NO, "never") if value in offered), offered[-1])
         drafts[section.code] = draft
     return drafts
 
