@@ -344,11 +344,14 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """A level of the chart, in points. ``illustration``: from figures that nobody approved."""
+    """A level of the chart, in points. ``illustration``: from figures that nobody approved. ``comparison``: on which side of the
+    level what it stands for lies, where the instrument says so: 5 is no remission where it is below 5.
+    """
 
     mark: Mark
     level: float
     illustration: bool = False
+    comparison: str = ""
 
 
 @dataclass(frozen=True)
@@ -419,7 +422,7 @@ def _lines(definition: Definition, start: Baseline) -> tuple[Line, ...]:
     assert definition.high is not None
     lines: list[Line] = []
     if definition.remission is not None:
-        lines.append(Line(Mark.REMISSION, definition.remission.value))
+        lines.append(Line(Mark.REMISSION, definition.remission.value, comparison=definition.remission.comparison))
     if start.reading is not None and start.reading.total is not None and definition.higher_is is not Direction.NEITHER:
         total = start.reading.total
         sign = 1 if definition.higher_is is Direction.BETTER else -1

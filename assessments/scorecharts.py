@@ -29,6 +29,10 @@ MARKS = {
     Mark.RELIABLE_IMPROVEMENT: lazy("Reliable improvement"),
     Mark.DETERIORATION: lazy("Worse"),
 }
+SIDES = {
+    "": "%(level)s", "<": lazy("below %(level)s"), "<=": lazy("%(level)s or less"), ">": lazy("above %(level)s"),
+    ">=": lazy("%(level)s or more"),
+}  # fmt: skip
 GAPS = {
     "not_answered": lazy("not answered"),
     "incomplete": lazy("no score: not all was answered"),
@@ -188,7 +192,7 @@ def _signed(points: int) -> str:
 
 
 def _line_words(line: Line) -> str:
-    level = f"{line.level:g}"
+    level = str(SIDES[line.comparison]) % {"level": f"{line.level:g}"}
     words = f"{MARKS[line.mark]}: {level}"
     return _("%(line)s (figures that nobody has approved)") % {"line": words} if line.illustration else words
 

@@ -91,6 +91,13 @@ def moment_text(moment: datetime, tz: ZoneInfo) -> str:
     return f"{day_text(local.date())} {local:%H:%M} {local.tzname()}"
 
 
+def until_text(moment: datetime, tz: ZoneInfo) -> str:
+    """Return a deadline: one at midnight is the day that it ends, "Sun 20 Dec 2026", and not the first minute of the next."""
+    if clock_text(moment, tz) == "00:00":
+        return day_text(day_of(moment - timedelta(minutes=1), tz))
+    return moment_text(moment, tz)
+
+
 def stretch_text(start: datetime, end: datetime, tz: ZoneInfo) -> str:
     """Return a stretch as people say it: whole days by their names, else with the times and the zone."""
     first, last = day_of(start, tz), day_of(end - timedelta(microseconds=1), tz)

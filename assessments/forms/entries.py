@@ -247,11 +247,10 @@ class CancelQuestionnaireForm(words.Form):
 def _points(label: Any, low: int, high: int, step: int) -> forms.IntegerField:
     help_text = gettext("From %(low)d to %(high)d.") % {"low": low, "high": high}
     if step > 1:
-        help_text = gettext("From %(low)d to %(high)d, in steps of %(step)d.") % {
-            "low": low,
-            "high": high,
-            "step": step,
-        }
+        # The plain sum stands on many sheets, and every fourth of it would pass for what is asked here.
+        help_text = gettext("From %(low)d to %(high)d: the plain sum of the answers (at most %(sum)d) times %(step)d.") % {
+            "low": low, "high": high, "step": step, "sum": high // step,
+        }  # fmt: skip
     return forms.IntegerField(
         label=label, min_value=low, max_value=high, required=False, help_text=help_text,
         widget=forms.NumberInput(attrs={"class": "field-short", "inputmode": "numeric", "step": step}),

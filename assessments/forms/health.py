@@ -5,6 +5,7 @@ by somebody who looked.
 """
 
 import copy
+import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -25,6 +26,7 @@ from clinic.forms.words import spoken
 
 YES_NO = [("yes", _("Yes")), ("no", _("No")), ("unknown", _("Asked, and not known"))]
 NONE = "none"
+ICD10 = re.compile(r"[A-TV-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?")
 
 
 class YesNoField(forms.TypedChoiceField):
@@ -51,6 +53,22 @@ def _day(label: Any, help_text: Any = "") -> forms.DateField:
 def _text(label: Any, longest: int, **kwargs: Any) -> forms.CharField:
     attrs = {"autocomplete": "off", **kwargs.pop("attrs", {})}
     return forms.CharField(label=label, max_length=longest, widget=forms.TextInput(attrs=attrs), **kwargs)
+
+
+class CodeField(forms.CharField):
+    """An ICD-10-CM code, cleaned to capitals. Whether the code exists is not looked up; what cannot be one is refused."""
+
+    def __init__(self) -> None:
+        widget = forms.TextInput(attrs={"autocomplete": "off", "class": "field-short", "autocapitalize": "characters"})
+        super().__init__(label=_("ICD-10-CM code"), max_length=10, required=False, widget=widget)
+
+    def clean(self, value: Any) -> Any:
+        code = super().clean(value).upper()
+        if code and not ICD10.fullmatch(code):
+            raise forms.ValidationError(
+                gettext_now("An ICD-10-CM code looks like F33.2 or F43.10. Check it, or leave it out.")
+            )
+        return code
 
 
 class FactForm(words.Form):
@@ -125,12 +143,12 @@ class RecordConditionForm(FactForm):
     )
     onset_on = _day(_("Since, or day of the event"), _("Of several events, the last one."))
     resolved_on = _day(_("Over since"))
-    icd10 = _text(_("ICD-10-CM code"), 10, required=False, attrs={"class": "field-short"})
+    icd10 = CodeField()
 
 
 class RecordDiagnosisForm(FactForm):
     text = _text(_("Diagnosis"), 200)
-    icd10 = _text(_("ICD-10-CM code"), 10, required=False, attrs={"class": "field-short"})
+    icd10 = CodeField()
     indication = forms.ChoiceField(
         label=_("Is the patient treated for it here?"), widget=forms.RadioSelect,
         choices=[*spoken(healthwords.INDICATIONS.items()), (NONE, _("No, it is something else"))],

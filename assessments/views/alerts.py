@@ -141,6 +141,7 @@ def _next(alert: RiskAlert, attempts: list[dict[str, Any]], now: datetime) -> di
     return {
         "words": alertlines.step_words(found),
         "clock": alertlines.clock(found.by, now, alert.location.tz) if found.by else None,
+        "is_disposition": found.step == "write_disposition",
         "is_contact": found.step == "call_contact",
         "is_welfare": found.step == "decide_welfare_check",
     }

@@ -58,7 +58,7 @@ def _open_line(asked: AssessmentRequest, tz: ZoneInfo, now: datetime) -> dict[st
         "name": _name(asked.code),
         "look": look,
         "word": word,
-        "due": localtime.moment_text(asked.due_at, tz),
+        "due": localtime.until_text(asked.due_at, tz),
         "opens": localtime.moment_text(asked.opens_at, tz) if now < asked.opens_at else "",
         "ends": localtime.moment_text(asked.expires_at, tz),
         "why": _why_asked(asked),
@@ -318,7 +318,7 @@ def _list_line(asked: AssessmentRequest, now: datetime, *, is_clinician: bool) -
         "why": _why_asked(asked) if is_clinician else "",
         "look": look,
         "word": word,
-        "due": localtime.moment_text(asked.due_at, patient.home_location.tz),
+        "due": localtime.until_text(asked.due_at, patient.home_location.tz),
         "age": localtime.age_text(asked.due_at, now) if now >= asked.due_at else "",
         "place": patient.home_location.name,
     }

@@ -323,7 +323,11 @@ class TestContacts:
         shown = post("emergency_contact", "no_answer")
         assert "Decide on a welfare check" in shown
         assert "By 10:30 MST" in shown
-        assert "Write down what follows" in post("emergency_services", "sent")
+        dispose = reverse("assessments:dispose_alert", args=[alert.pk])
+        assert f'<a class="btn btn-secondary" href="{dispose}">' in shown
+        shown = post("emergency_services", "sent")
+        assert "Write down what follows" in shown
+        assert f'<a class="btn btn-primary" href="{dispose}">' in shown, "the next thing to do is the loudest"
 
     def test_a_refused_form_keeps_what_was_typed(self, cast, signed_in, alert, now):
         client = signed_in(cast.nina)

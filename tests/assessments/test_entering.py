@@ -174,6 +174,12 @@ def test_a_total_says_nothing_of_its_safety_question(cast: Cast, theo: Client) -
     assert "Nothing is known of the single answers." in page
 
 
+def test_a_total_that_is_not_the_plain_sum_says_so(cast: Cast, theo: Client) -> None:
+    """Twelve of 25 is 48 of 100; as it stands on the sheet it would pass for 12 of 100."""
+    body = theo.get(address(cast, "who-5", Way.PAPER_TOTAL)).content.decode()
+    assert "From 0 to 100: the plain sum of the answers (at most 25) times 4." in body
+
+
 def test_an_impossible_total_is_refused_beside_its_field(cast: Cast, theo: Client) -> None:
     for code, values, sentence in [
         ("phq-9", {}, "Enter the total, or the totals of its parts."),

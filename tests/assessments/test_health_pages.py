@@ -226,6 +226,25 @@ class TestPanel:
             body = dana.post(path(cast, "measurement", "heart_rate"), typed, follow=True).content.decode()
         assert "It changes nothing for a dose." in body
 
+    def test_every_page_says_whose_record_it_writes(self, cast: Cast, signed_in: SignedIn) -> None:
+        line = make.make_health_fact(Medication, cast.pat, cast.nina, text="xanax", taking="current")
+        dana = signed_in(cast.dana)
+        for page in (
+            *(path(cast, name, kind) for name, kind, *_rest in RECORDS),
+            *(of(line, name) for name in ("health_fact", "correct_fact", "take_back_fact", "confirm_medicine")),
+        ):
+            body = dana.get(page).content.decode()
+            assert f'<span class="strip-name">{cast.pat.full_name}</span>' in body, page
+            assert "born 17 May 1984" in body, page
+
+    def test_a_code_is_in_capitals_and_looks_like_one(self, cast: Cast, signed_in: SignedIn) -> None:
+        nina, typed = signed_in(cast.nina), {**SAID, "text": "PTSD", "indication": "ptsd"}
+        refused = nina.post(path(cast, "diagnosis"), {**typed, "icd10": "PTSD"})
+        assert refused.status_code == 422
+        assert "looks like F33.2" in refused.content.decode()
+        assert nina.post(path(cast, "diagnosis"), {**typed, "icd10": "f43.10"}).status_code == 302
+        assert Diagnosis.objects.get().icd10 == "F43.10"
+
     def test_what_no_rule_reads_is_never_called_nothing(self, cast: Cast, signed_in: SignedIn) -> None:
         nina = signed_in(cast.nina)
         for kind, typed, says in (

@@ -108,6 +108,8 @@ class TestPanel:
             "severe",
         ]
         assert "11 points below the baseline of 20" in page
+        # A score of 5 is no remission.
+        assert [line["label"] for line in data["lines"] if line["kind"] == "remission"] == ["Remission: below 5"]
         assert page.count("<tr>") == 3
 
     def test_the_longest_course_first_and_any_other_by_its_name(self, cast: Cast, dana: Client, now: datetime) -> None:

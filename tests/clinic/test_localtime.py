@@ -44,6 +44,11 @@ def test_what_people_read_names_weekday_and_zone() -> None:
     assert localtime.long_day_text(date(2026, 12, 15)) == "Tuesday, 15 December 2026"
 
 
+def test_a_deadline_at_midnight_is_the_day_that_it_ends() -> None:
+    assert localtime.until_text(localtime.at(SPRING, time.min, DENVER), DENVER) == "Sat 13 Mar 2027"
+    assert localtime.until_text(localtime.at(SPRING, time(9), DENVER), DENVER) == "Sun 14 Mar 2027 09:00 MDT"
+
+
 def test_an_unknown_zone_falls_back() -> None:
     assert localtime.zone("Mars/Olympus", "America/Denver") == DENVER
     assert localtime.zone("../etc/passwd") == ZoneInfo("UTC")
