@@ -167,7 +167,7 @@ def _danger(request: PortalRequest, packet: Packet) -> HttpResponse:
     except Exception as error:  # whatever it is, somebody in danger is waiting for this page
         log.error("words_failed", reason=trail(error))
         told = _call_anybody(packet, request.now)
-    context = {"told": told, "phone": packet.patient.home_location.phone}
+    context = {"told": told, "phone": packet.patient.home_location.phone, "has_phone": bool(packet.patient.phone)}
     return answer(request, "assessments/_packet_danger.html", context)
 
 
