@@ -77,7 +77,8 @@ def kiosk_answering(request: DeviceRequest) -> HttpResponse:
         request.session[HERE] = {**request.session[HERE], "is_me": True}
         return go(request, "assessments:kiosk_answering")
     if not request.session[HERE]["is_me"]:
-        context = {"called": _masked(found), "layout": ALONE, "idle": _idle(request)}
+        # The name, too, goes from the glass when nobody answers.
+        context = {"called": _masked(found), "layout": ALONE, "way": _way(request)}
         return answer(request, "assessments/kiosk_answering.html", context)
     asked = _next(request, found)
     if asked is None:

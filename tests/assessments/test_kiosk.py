@@ -140,7 +140,12 @@ class TestAnswering:
     def test_five_idle_minutes_close_it_and_keep_the_draft(
         self, cast: Cast, kiosk: Client, asked: Any, now: datetime
     ) -> None:
-        let_in(kiosk, code_for(cast, now))
+        kiosk.post(START, {"digits": code_for(cast, now)})
+        name = kiosk.get(HERE).content.decode()
+        assert "Are you Pat M.?" in name
+        assert 'data-kiosk-idle="300"' in name, "whoever walks away now leaves no name behind"
+        assert 'content="300;url=/kiosk/"' in name, "nor without scripts"
+        kiosk.post(HERE, {"me": "yes"})
         kiosk.post(HERE + "?question=q1", {"answer-q1": "2", "asked": str(asked.pk)})
         assert 'data-kiosk-idle="300"' in kiosk.get(HERE).content.decode()
         with time_machine.travel(now + timedelta(minutes=5, seconds=1), tick=False):
