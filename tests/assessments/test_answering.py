@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 
@@ -239,6 +240,11 @@ class TestAlarm:
         assert not re.search(r"orange|ORANGE|score|severe", words)
         again = pat.get(reverse("assessments:questionnaire_done", args=[asked.pk])).content.decode()
         assert "Call 988" in again.split("<main")[1]
+        asked.patient.phone = ""
+        asked.patient.save(update_fields=["phone"])
+        again = pat.get(reverse("assessments:questionnaire_done", args=[asked.pk])).content.decode()
+        assert "will call you" not in again, "nobody waits for a call that cannot be made"
+        assert "no phone number of yours to call. Please call us" in again
 
     def test_when_everything_breaks_the_numbers_stand(
         self, pat: Client, asked: AssessmentRequest, monkeypatch: pytest.MonkeyPatch
@@ -361,11 +367,9 @@ class TestDoors:
     def test_what_was_picked_survives_the_end_of_the_sign_in(
         self, cast: Cast, asked: AssessmentRequest, pat: Client, now: datetime
     ) -> None:
-        import time_machine
-
         tap(pat, asked, "q1", 2)
         page = pat.get(url(asked, question="q2"))
-        sent = {"answer-q2": 3, "version": field(page, "version"), "next": "forward"}
+        sent = {"answer-q2": 3, "version": field(page, "version"), "next": "forward", "go": "keep", "revision": 4}
         with time_machine.travel(now + timedelta(minutes=25), tick=False):
             away = pat.post(url(asked, question="q2"), sent)
             assert away.status_code == 302
@@ -373,6 +377,7 @@ class TestDoors:
             back = pat.get(url(asked, question="q2")).content.decode()
         assert 'data-kept-field="answer-q2"' in back
         assert 'data-kept-value="3"' in back
+        assert back.count("data-kept-field=") == 2, "buttons and counters are nothing that somebody typed"
         asked.refresh_from_db()
         assert asked.draft == {"q1": 2}, "and it is theirs to press again"
 
@@ -400,3 +405,16 @@ class TestToDo:
             make.make_request(cast.pat, code)
         assert len(queries(pat, page)) == few
         assert requests.answerable(patient=cast.quinn, now=now)[0].code == "audit-c"
+
+    def test_the_packet_says_what_its_own_page_says(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
+        # Denver's midnight, thirty days on: the last day is the twelfth.
+        packet = make.make_packet(cast.quinn, cast.frida, expires_at=make.NOON + timedelta(days=30, hours=15))
+        quinn, page, own = signed_in(cast.quinn_user), reverse("assessments:to_do"), reverse("assessments:my_packet")
+        minutes = [re.search(r"(\d+) min", quinn.get(path).content.decode()).group(1) for path in (page, own)]  # type: ignore[union-attr]  # both say it
+        assert minutes[0] == minutes[1]
+        assert "30 days left" in quinn.get(page).content.decode()
+        with time_machine.travel(packet.expires_at - timedelta(hours=30), tick=False):
+            assert "until tomorrow" in signed_in(cast.quinn_user).get(page).content.decode()
+        with time_machine.travel(packet.expires_at - timedelta(hours=3), tick=False):
+            last_day = signed_in(cast.quinn_user).get(page).content.decode()
+        assert "until tonight" in last_day, "it runs out at midnight, and nobody is told that tomorrow will do"
