@@ -20,10 +20,10 @@ from assessments.packetquestions import Section, Step
 from clinic import audit, businessdays, localtime, policy
 from clinic.actions import outbox, system, worklist
 from clinic.errors import Refused, violated
-from clinic.models import OutboundMessage, Role, User, WorkItem
+from clinic.models import Category, Channel, OutboundMessage, Role, User, WorkItem
 from patients import crisis
 from patients.actions import crisis as danger
-from patients.models import Patient, PortalInvitation
+from patients.models import ContactPreference, Patient, PortalInvitation
 
 Status = Packet.Status
 SUBJECT = "packet"
@@ -162,6 +162,11 @@ def is_over(packet: Packet, now: datetime) -> bool:
 def has_way_in(patient: Patient, now: datetime) -> bool:
     """Return whether the patient can sign in, or is invited to."""
     return patient.has_portal or PortalInvitation.objects.open(now).filter(patient=patient).exists()
+
+
+def hears_by_letter(patient: Patient) -> bool:
+    """Return whether a letter tells the patient that a packet is out: there is an address, and they agreed to be written to."""
+    return bool(patient.email) and ContactPreference.objects.allows(patient, Category.VISIT, Channel.EMAIL)
 
 
 @transaction.atomic

@@ -173,10 +173,15 @@ def invite_packet(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             until = localtime.day_text(packets.last_day(packet, patient.tz))
-            messages.success(
-                request,
-                _("The packet is sent to %(name)s, good until %(until)s.") % {"name": patient.called, "until": until},
-            )
+            names = {"name": patient.called, "until": until}
+            if packets.hears_by_letter(patient):
+                messages.success(request, _("The packet is sent to %(name)s, good until %(until)s.") % names)
+            else:
+                messages.warning(
+                    request,
+                    _("The packet waits on the portal until %(until)s. No letter tells %(name)s: they have no e-mail, or did not agree to letters about visits. Please call them.")
+                    % names,
+                )  # fmt: skip
             return go(request, "patients:patient", patient.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, "assessments/invite_packet.html", {"form": form, "patient": patient}, status=status)
@@ -204,12 +209,12 @@ def remind_packet(request: StaffRequest, packet_id: uuid.UUID) -> HttpResponse:
         letter = packets.remind(by=request.user, packet=packet, now=request.now)
     except Refused as refusal:
         return _refused(request, packet.patient, refusal)
-    if letter is None:
+    if letter is None or not packets.hears_by_letter(packet.patient):
         messages.warning(
             request,
-            _("There is no e-mail to write to. Calling %(name)s is on the work list.")
+            _("No letter goes to %(name)s: they have no e-mail, or did not agree to letters about visits. Please call them.")
             % {"name": packet.patient.called},
-        )
+        )  # fmt: skip
     else:
         messages.success(request, _("The letter goes to %(name)s once more.") % {"name": packet.patient.called})
     return go(request, "patients:patient", packet.patient_id)

@@ -182,6 +182,10 @@ class TestDanger:
             assert page.status_code == 200
             assert "tel:988" in page.content.decode()
         assert RiskAlert.objects.get().tier == "red"
+        assert "They will try to reach you" in page.content.decode()
+        Patient.objects.filter(pk=packet.patient_id).update(phone="")
+        nobody_can = post(quinn, "goals", {"reason": "I want to die"}, go="danger").content.decode()
+        assert "no phone number of yours" in nobody_can
 
     def test_a_yes_calls_people_whatever_else_is_wrong_with_the_form(self, quinn: Client, packet: Packet) -> None:
         for version in ("x" * 400_001, "[" * 100_000):
@@ -362,6 +366,16 @@ class TestDesk:
         assert frida.post(reverse("assessments:withdraw_packet", args=[packet.pk])).status_code == 302
         assert "Taken back" in self.panel(frida, cast)
         assert frida.post(reverse("assessments:withdraw_packet", args=[packet.pk])).status_code == 422
+
+    def test_the_desk_is_told_that_no_letter_goes(self, cast: Cast, signed_in: SignedIn, now: object) -> None:
+        ContactPreference.objects.filter(patient=cast.quinn).delete()
+        frida, there = signed_in(cast.frida), reverse("assessments:invite_packet", args=[cast.quinn.pk])
+        said = frida.post(there, {"asks_about_trauma": "no"}, follow=True).content.decode()
+        assert "is sent to" not in said
+        assert "No letter tells Quinn" in said
+        OutboundMessage.objects.update(status="sent", settled_at=NOON)
+        again = reverse("assessments:remind_packet", args=[Packet.objects.get().pk])
+        assert "No letter goes to Quinn" in frida.post(again, follow=True).content.decode()
 
     def test_the_care_team_reads_what_was_handed_in_and_nobody_else(
         self, cast: Cast, signed_in: SignedIn, handed_in: Packet, now: object
