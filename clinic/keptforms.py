@@ -38,7 +38,7 @@ SECRET_PARTS = frozenset(
      "credential"}
 )  # fmt: skip
 # Names that pages send along and nobody types.
-_MACHINE_NAMES = frozenset({"entry_key", "next", "website"})
+_MACHINE_NAMES = frozenset({"entry_key", "next", "website", "go", "revision"})
 # Which version of a record one typed over. It goes back into the form unseen, so that whoever changed the record since
 # is not overruled by a form that looks as if it knew.
 _SEEN = "version"
