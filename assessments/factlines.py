@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from assessments import facts, healthwords
-from assessments.medicines import Recognised
 from assessments.models import (
     Allergy,
     Condition,
@@ -215,32 +214,10 @@ def _condition(fact: facts.Condition, by: str) -> Line:
 
 
 def _medicine(fact: facts.Medication, by: str) -> Line:
-    """Say how the line was read. What nobody could read is never shown as anything but unread."""
-    reading = fact.reading
-    notes: list[str] = []
-    if fact.taking is facts.Taking.UNKNOWN:
-        notes.append(gettext("not known whether it is taken"))
-    if fact.is_settled:
-        classes = ", ".join(sorted(str(one.label) for one in fact.classes)) or gettext("none of the classes")
-        return Line(
-            anchor(fact.id),
-            fact.text,
-            gettext("confirmed: %(classes)s") % {"classes": classes},
-            tuple(notes),
-            by,
-            "teal",
-        )
-    if not isinstance(reading, Recognised) or reading.unread:
-        return Line(anchor(fact.id), fact.text, gettext("not recognised: check"), tuple(notes), by, "amber")
-    notes += [gettext("read as %(name)s, by its spelling") % {"name": one.generic} for one in reading.by_spelling]
-    classes = ", ".join(sorted(str(one.label) for one in reading.classes))
-    names = ", ".join(one.generic for one in reading.named)
-    state = (
-        gettext("%(names)s: %(classes)s") % {"names": names, "classes": classes}
-        if classes
-        else gettext("%(names)s: no rule") % {"names": names}
-    )
-    return Line(anchor(fact.id), fact.text, state, tuple(notes), by, "amber" if reading.needs_a_person else "")
+    """Say how the line was read, in the words of the chart."""
+    tone, words = healthwords.how_read(fact.text, fact.confirmed_as if fact.is_settled else None)
+    notes = (gettext("not known whether it is taken"),) if fact.taking is facts.Taking.UNKNOWN else ()
+    return Line(anchor(fact.id), fact.text, words, notes, by, "" if tone == "neutral" else tone)
 
 
 def _trial(fact: facts.TreatmentTrial, row: TreatmentTrial | None, by: str) -> Line:

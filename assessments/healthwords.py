@@ -1,6 +1,6 @@
 """Health facts in words: what each is called, what it says, who said so and when. The words only; the rows are fetched elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -202,11 +202,19 @@ def who_and_when(fact: HealthFact, tz: ZoneInfo) -> str:
 
 
 def reading_of(line: Medication) -> tuple[str, str]:
-    """Return (tone, words) of how a line about medicines was read. What was not recognised is "check" and never safe."""
-    if line.confirmed_as is not None and line.by_prescriber:
-        names = ", ".join(_class(code) for code in line.confirmed_as) or _("none of the classes that matter here")
+    """Return (tone, words) of how a line about medicines was read."""
+    return how_read(line_of(line.text, line.dose), line.confirmed_as if line.by_prescriber else None)
+
+
+def how_read(text: str, confirmed: Iterable[str] | None) -> tuple[str, str]:
+    """Return (tone, words) of how the text of a line was read, or what a prescriber made of it (``confirmed``, its classes).
+
+    What was not recognised is "check" and never safe, and it never hides what was.
+    """
+    if confirmed is not None:
+        names = ", ".join(_class(code) for code in sorted(confirmed)) or _("none of the classes that matter here")
         return "green", _("A prescriber says: %(classes)s") % {"classes": names}
-    reading = recognise(line_of(line.text, line.dose))
+    reading = recognise(text)
     if isinstance(reading, NotRecognised):
         return "amber", _("Not recognised: check")
     words = []

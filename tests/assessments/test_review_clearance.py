@@ -188,7 +188,7 @@ def test_a_block_a_question_and_an_undecided_override_each_stand_in_the_way_and_
 ) -> None:
     make.make_health_fact(Condition, ready.pat, ready.nina, at=now, kind="aneurysm", state="current")
     row = medicine(ready, "lorazepam 1 mg", now)
-    make.make_health_fact(Medication, ready.pat, ready.nina, at=now, text="blue pills from my aunt", taking="current")
+    make.make_health_fact(Medication, ready.pat, ready.nina, at=now, text="xanax and blue pills", taking="current")
     client = signed_in(ready.dana)
 
     response = send(client, ready, **CLEARED)
@@ -201,6 +201,8 @@ def test_a_block_a_question_and_an_undecided_override_each_stand_in_the_way_and_
         assert f'href="#flag-{found.pk}"' in page or found.flag.severity == "info", found.code
         assert f'id="flag-{found.pk}"' in page
     assert f'id="id_reason-{row.pk}"' in page
+    # What nobody could read of a line does not hide what was read.
+    assert "Alprazolam (benzodiazepine); “blue” not recognised: check" in page
     assert not Signature.objects.exists()
 
 
