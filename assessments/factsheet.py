@@ -17,7 +17,7 @@ from typing import Any, cast
 from django.db import connection, models
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Coalesce, JSONObject
+from django.db.models.functions import Cast, JSONObject
 
 from assessments import facts
 from assessments.medicines import MedicineClass
@@ -147,18 +147,19 @@ def _health_rows(model: type[HealthFact], patient: Patient, fields: tuple[str, .
 def _response_rows(patient: Patient) -> models.QuerySet[Any, Any]:
     """Return the responses that screening reads, with their scores.
 
-    ``prescriber``: who rated or asked it was a prescriber at the patient's location when it reached us; or a prescriber entered
-    the correction. What a patient filled in alone is never a prescriber's, whoever typed it.
+    ``prescriber``: a prescriber at the patient's location, when it reached us, entered what they rated or asked, or entered the
+    correction. Whom a form names as the rater did not enter it, and what a patient filled in alone is never a prescriber's.
     """
     modes = AssessmentResponse.Mode
     prescriber = Exists(
         Membership.objects.filter(
             Q(ended_at=None) | Q(ended_at__gt=OuterRef("received_at")),
-            user=Coalesce(OuterRef("rater"), OuterRef("entered_by")), role=Role.PRESCRIBER, is_trainee=False,
+            user=OuterRef("entered_by"), role=Role.PRESCRIBER, is_trainee=False,
             location_id=patient.home_location_id, started_at__lte=OuterRef("received_at"),
         )
     )  # fmt: skip
-    asked = Q(rater__isnull=False) | Q(mode__in=[modes.CLINICIAN, modes.ON_BEHALF]) | Q(corrects__isnull=False)
+    asked_alone = Q(rater=None, mode__in=[modes.CLINICIAN, modes.ON_BEHALF])
+    asked = asked_alone | Q(rater__isnull=False, rater=F("entered_by")) | Q(corrects__isnull=False)
     score = Score.objects.filter(response=OuterRef("pk")).values(x=JSONObject(total="total", category="category"))
     rows = AssessmentResponse.objects.filter(patient=patient, code__in=INSTRUMENTS)
     return _shaped(

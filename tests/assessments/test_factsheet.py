@@ -264,19 +264,38 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("mode", "by", "rater", "counts"),
         [
-            ("clinician", "dana", None, True), ("on_behalf", "dana", None, True), ("clinician", "nina", "dana", True),
+            ("clinician", "dana", None, True), ("on_behalf", "dana", None, True), ("clinician", "nina", "dana", False),
             ("paper", "dana", None, False), ("portal", "dana", None, False), ("clinician", "nina", None, False),
-            ("clinician", "dana", "nina", False), ("clinician", "omar", None, False),
+            ("clinician", "dana", "nina", False), ("clinician", "omar", None, False), ("clinician", "dana", "dana", True),
         ],
     )  # fmt: skip
     def test_who_asked_decides_whether_a_screen_is_a_prescribers(
         self, cast: Cast, mode: str, by: str, rater: str | None, counts: bool
     ) -> None:
-        """Who typed a patient's sheet did not examine anybody, and a prescriber of another place answers for nobody here."""
+        """Who typed a patient's sheet did not examine anybody, a prescriber of another place answers for nobody here, and whom a
+        form names as the rater did not enter it: it lifts what stops a dose, so no form carries it.
+        """
         response = answered(
             cast.pat, "c-ssrs", getattr(cast, by), ago(hours=1), category="none", mode=mode, rater=rater and getattr(cast, rater)
         )  # fmt: skip
         assert known(cast.pat)[f"assessmentresponse:{response.pk}"].by_prescriber is counts
+
+    def test_a_screen_that_a_prescriber_rated_is_not_taken_back_by_anybody_else(self, cast: Cast) -> None:
+        """The correction carried the rater of what it corrects, and so counted as a prescriber's, whoever made it."""
+        write_clean(cast.pat, cast.dana, NOW)
+        rated = answered(
+            cast.pat, "c-ssrs", cast.dana, ago(hours=1), category="high", mode="clinician", rater=cast.dana
+        )
+        assert "PSY-SUI" in codes(cast.pat, found=True)
+        answered(
+            cast.pat, "c-ssrs", cast.nina, ago(minutes=30), mode="clinician", rater=cast.dana, is_retraction=True, corrects=rated,
+            correction_reason="slip",
+        )  # fmt: skip
+        assert "PSY-SUI" in codes(cast.pat, found=True)
+        answered(cast.pat, "c-ssrs", cast.nina, ago(minutes=20), category="none", mode="clinician", rater=cast.dana)
+        assert "PSY-SUI" in codes(cast.pat, found=True)
+        answered(cast.pat, "c-ssrs", cast.dana, ago(minutes=10), category="none", mode="clinician", rater=cast.dana)
+        assert "PSY-SUI" not in codes(cast.pat)
 
     def test_somebody_who_prescribed_here_at_the_time_stays_the_one_who_asked(self, cast: Cast) -> None:
         gone = make.make_user("Gone Prescriber")
