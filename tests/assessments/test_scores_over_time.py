@@ -18,6 +18,7 @@ from assessments.outcomes import Reading, series
 from tests import factories as make
 from tests.cast import Cast
 from tests.conftest import SignedIn
+from tests.query_counts import queries
 
 PHQ = definitions.current("phq-9")
 MONDAY = datetime(2026, 11, 2, 17, tzinfo=UTC)
@@ -164,6 +165,22 @@ class TestPanel:
         with django_assert_num_queries(3):
             (course,) = courses.of(cast.pat)
         assert len(course.readings) == 3
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["sessions:chart", "assessments:chart_scores", "assessments:chart_questionnaires", "assessments:review_clearance"],
+)
+def test_a_chart_of_sixty_answers_asks_no_more_than_one_of_one(
+    cast: Cast, dana: Client, now: datetime, page: str
+) -> None:
+    address = reverse(page, args=[cast.pat.pk])
+    make.make_response(cast.pat, cast.pat_user, answers=phq(9), at=now - timedelta(days=1))
+    few = queries(dana, address)
+    for n in range(59):
+        code, answers = ("phq-9", phq(n % 27)) if n % 2 else ("gad-7", None)
+        make.make_response(cast.pat, cast.pat_user, code, answers=answers, at=now - timedelta(days=2 + n))
+    assert len(queries(dana, address)) == len(few)
 
 
 class TestMyProgress:

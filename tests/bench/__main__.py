@@ -1,4 +1,4 @@
-"""``script/bench [today] [book] [packet] [submit] [keep] --patients 1000 100000 --rounds 5 --seconds 2 --json figures.json``.
+"""``script/bench [today] [book] [packet] [submit] [keep] [chart] [scores] [review] --patients 1000 100000 --rounds 5 --seconds 2 --json figures.json``.
 
 Each size gets throw-away services of its own, PostgreSQL with the disk's word for every commit. Prints figures beside
 what docs/decisions/0012-benchmarks.md asks for; what to make of them is left to the reader.
@@ -19,7 +19,7 @@ from typing import Any
 
 from clinic import devservices
 
-ITEMS = ("today", "book", "packet", "submit", "keep")
+ITEMS = ("today", "book", "packet", "submit", "keep", "chart", "scores", "review")
 MEASURE = "import sys, django; django.setup(); from tests.bench import measuring; measuring.main(sys.argv[1])"
 # As production would run on a machine of this size; a commit waits for the disk.
 POSTGRESQL = {"shared_buffers": "1GB", "synchronous_commit": "on", "max_wal_size": "4GB", "random_page_cost": "1.1"}
@@ -38,6 +38,14 @@ MUSTS: tuple[tuple[tuple[str, ...], str, str, float], ...] = (
     (("submit", "c1", "app", "p50"), "PHQ-9 handed in, p50 ms", "<=", 5),
     (("submit", "c4", "app", "per_second"), "PHQ-9 handed in, 4 connections, /s", ">=", 350),
     (("keep", "c1", "app", "p50"), "an answer kept, p50 ms", "<=", 9),
+    (("chart", "c1", "app", "p50"), "chart with 60 responses, p50 ms", "<=", 12),
+    (("chart", "c1", "ratio"), "chart, times the bare view", "<=", 4.6),
+    (("chart", "c4", "app", "per_second"), "chart, 4 connections, pages/s", ">=", 150),
+    (("chart", "c1", "app", "bytes"), "chart, bytes", "<=", 60_000),
+    (("queries", "chart"), "chart, statements", "<=", 8),
+    (("scores", "c1", "app", "p50"), "scores over time, p50 ms", "<=", 12),
+    (("review", "c1", "app", "p50"), "review page, p50 ms", "<=", 12),
+    (("review", "c4", "app", "per_second"), "review page, 4 connections, pages/s", ">=", 150),
     (("crowd", "p99"), "16 on one slot, p99 ms", "<=", 60),
     (("crowd", "deadlocks"), "16 on one slot, deadlocks", "<=", 0),
     (("left_behind", "missing"), "bookings missing", "<=", 0),
@@ -163,7 +171,7 @@ def show_growth(results: list[dict[str, Any]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="script/bench", description="Times what people wait for, beside a bare view.")
-    parser.add_argument("items", nargs="*", metavar="today|book|packet|submit|keep", help="what to measure (all)")
+    parser.add_argument("items", nargs="*", metavar="|".join(ITEMS), help="what to measure (all)")
     parser.add_argument("--patients", nargs="+", type=int, default=[1000, 100_000], help="sizes")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")

@@ -38,7 +38,7 @@ from clinic import clock, devservices
 from clinic.models import User
 from sessions.models import Appointment, ResourceHold
 
-from . import answers, load, noise, packets, seeding
+from . import answers, charts, load, noise, packets, seeding
 from .load import Figures
 from .seeding import Seeded
 
@@ -176,14 +176,10 @@ class Bench:
     def today(self, seconds: float) -> dict[str, Callable[[int], Figures]]:
         """W1: a location's day, as its desk sees it; beside it the same rows by one query and one template."""
         places = len(self.seeded.locations)
-        path, day = reverse("sessions:today"), self.seeded.today.isoformat()
+        path = reverse("sessions:today")
 
         def ask_app(number: int, turn: int) -> load.Request:
             return "GET", path, b"", self.clients.headers(_place(number, turn, places))
-
-        def ask_limit(number: int, turn: int) -> load.Request:
-            location = self.seeded.locations[_place(number, turn, places)]
-            return "GET", f"/day?{urlencode({'location': location, 'day': day})}", b"", {"Host": "localhost"}
 
         # However the board is drawn, each visit has a link to its page.
         link = re.compile(
@@ -193,13 +189,34 @@ class Bench:
         def board(status: int, body: bytes) -> bool:
             return status == 200 and len(set(link.findall(body))) == A_DAY
 
+        return {
+            "app": lambda n: load.run(self.app, ask_app, board, connections=n, seconds=seconds),
+            "limit": lambda n: self._bare_day(n, seconds),
+        }
+
+    def _bare_day(self, count: int, seconds: float) -> Figures:
+        """The bare view of a page: the rows of a location's day, by one query and one template."""
+        places, day = len(self.seeded.locations), self.seeded.today.isoformat()
+
+        def ask(number: int, turn: int) -> load.Request:
+            location = self.seeded.locations[_place(number, turn, places)]
+            return "GET", f"/day?{urlencode({'location': location, 'day': day})}", b"", {"Host": "localhost"}
+
         def rows(status: int, body: bytes) -> bool:
             return status == 200 and body.count(b"<tr>") == A_DAY
 
-        return {
-            "app": lambda n: load.run(self.app, ask_app, board, connections=n, seconds=seconds),
-            "limit": lambda n: load.run(self.limit, ask_limit, rows, connections=n, seconds=seconds),
-        }
+        return load.run(self.limit, ask, rows, connections=count, seconds=seconds)
+
+    def chart(self, item: str, found: charts.Charts, seconds: float) -> dict[str, Callable[[int], Figures]]:
+        """W2: a page of a heavy patient, as a prescriber of theirs sees it; beside it a day's rows."""
+
+        def run(count: int) -> Figures:
+            def ask(number: int, turn: int) -> load.Request:
+                return found.page(item, number, turn)
+
+            return load.run(self.app, ask, charts.is_right(item), connections=count, seconds=seconds)
+
+        return {"app": run, "limit": lambda n: self._bare_day(n, seconds)}
 
     def booking(self, place: int, number: int, when: datetime, patient: uuid.UUID) -> load.Request:
         """Return the post with which a desk books an intake."""
@@ -354,6 +371,21 @@ def queries(bench: Bench) -> dict[str, int]:
     return found
 
 
+def chart_queries(found: charts.Charts) -> dict[str, int]:
+    """Return how many statements each page of a heavy patient takes."""
+    client = Client(headers={"host": "localhost"})
+    client.cookies[settings.SESSION_COOKIE_NAME] = found.cookie
+    counts = {}
+    for item in charts.PAGES:
+        path = found.page(item, 0, 0)[1]
+        for _time in range(2):
+            with CaptureQueriesContext(connection) as captured:
+                answer = client.get(path)
+        assert charts.is_right(item)(answer.status_code, answer.content), f"{item}: {answer.status_code}"
+        counts[item] = len(captured)
+    return counts
+
+
 def summary(rounds: list[Round], connections: tuple[int, ...] = CONNECTIONS) -> dict[str, Any]:
     """Return medians by side and connections, and the ratio of the sides; of the quiet rounds when there are any."""
     found: dict[str, Any] = {}
@@ -398,6 +430,7 @@ def measure(
     clients = sign_in(seeded)
     writers = packets.prepare(seeded, session_of) if "packet" in items else []
     given = answers.prepare(seeded, session_of) if {"submit", "keep"} & set(items) else None
+    heavy = charts.prepare(seeded, session_of) if set(charts.PAGES) & set(items) else None
     make_limit_table()
     all_connections.close_all()
     environment = {"DATABASE_URL": app_url, "DATABASE_ROLE": ""}
@@ -440,8 +473,16 @@ def measure(
                 for run in sides.values():
                     run(2)
                 result[item] = summary(bench.turns(rounds, sides))
+        for item in charts.PAGES:
+            if item in items and heavy is not None:
+                sys.stderr.write(f"  {item} ")
+                sides = bench.chart(item, heavy, seconds)
+                for run in sides.values():
+                    # Each of them was looked at before: the read-audit of a page is written once a quarter of an hour.
+                    run(2)
+                result[item] = summary(bench.turns(rounds, sides))
         result["memory_mb"] = round(noise.memory_of(app_pid))
-    result["queries"] = queries(bench)
+    result["queries"] = queries(bench) | (chart_queries(heavy) if heavy is not None else {})
     return result
 
 
