@@ -1,4 +1,4 @@
-"""What one response came to, in words for clinicians: score and band, why there is none, what alarms in it. Pure.
+"""What one response came to, in words for clinicians: score and band, why there is none, what alarms in it. Fetches nothing.
 
 Nothing is smoothed: a blank is a blank, a prorated total says so, a cut-off and a rule over parts stand side by side and
 neither overrules the other (domain.md 2.2). The course over time is in scorecharts.py, a patient's own words in

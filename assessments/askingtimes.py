@@ -1,4 +1,4 @@
-"""When a line of what is asked when opens, is due and runs out, for one event. Pure; moments in, moments out.
+"""When a line of what is asked when opens, is due and runs out, for one event. Moments in, moments out: fetches nothing.
 
 Whole days go by the wall clock of the place, so that 10:00 stays 10:00 over a clock change; hours beside them are hours.
 """

@@ -1,4 +1,4 @@
-"""The words a prescriber signs: the whole decision in one text, which is kept with the move as it was signed. Pure."""
+"""The words a prescriber signs: the whole decision in one text, which is kept with the move as it was signed. Fetches nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What stands in the way: of clearing somebody, and of giving them a dose. Pure: rows in, sentences out.
+"""What stands in the way: of clearing somebody, and of giving them a dose. Rows in, sentences out.
 
 Both ask about the same flags. A clearance asks what binds it; a dose asks everything: the clearance itself, its route, mg, sessions
 and end, the consents, every BLOCK and every OVERRIDE that nobody decided, and every question that nobody answered. Nothing here
