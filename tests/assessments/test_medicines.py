@@ -15,7 +15,7 @@ from assessments.medicines import MedicineClass, NotRecognised, ReadBy, Recognis
 HERE = Path(__file__).parent
 M = MedicineClass
 # What the test asks for. What was measured is in docs/decisions/0021-screening-rules.md.
-OVERALL_RECALL, CLASS_RECALL, MUTATED_RECALL = 0.95, 0.85, 0.9
+OVERALL_RECALL, CLASS_RECALL, MUTATED_RECALL, FRESH_RECALL = 0.95, 0.85, 0.9, 0.9
 
 
 def strings(name: str) -> list[tuple[str, str]]:
@@ -25,6 +25,7 @@ def strings(name: str) -> list[tuple[str, str]]:
 
 
 OWN, FOUND = strings("medicine_strings.tsv"), strings("medicine_strings_found.tsv")
+FRESH = strings("medicine_strings_fresh.tsv")
 FLAGGED = [(text, frozenset(MedicineClass(one) for one in c.split(","))) for text, c in OWN + FOUND if c not in "-?"]
 UNFLAGGED = [text for text, classes in OWN + FOUND if classes == "-"]
 UNREADABLE = [text for text, classes in OWN + FOUND if classes == "?"]
@@ -58,6 +59,16 @@ class TestRecall:
             assert over_all >= OVERALL_RECALL
             if name == "own":
                 assert {k: v for k, v in figures.items() if v[0] / v[1] < CLASS_RECALL} == {}
+
+    def test_names_by_somebody_who_had_not_seen_the_lists(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Written by a reviewer after the lists were made, and kept as they were: what is not found is asked about."""
+        missed = [text for text, one in FRESH if MedicineClass(one) not in recognise(text).classes]
+        with capsys.disabled():
+            print(f"\nfresh: recall {1 - len(missed) / len(FRESH):.3f} of {len(FRESH)}")  # noqa: T201  the measure is for people to read
+        assert len(FRESH) >= 500
+        assert not {text for text, _one in FRESH} & {text for text, _classes in OWN + FOUND}
+        assert len(missed) / len(FRESH) <= 1 - FRESH_RECALL
+        assert [text for text in missed if not recognise(text).needs_a_person] == []
 
     @pytest.mark.parametrize(("text", "classes"), FLAGGED)
     def test_a_miss_is_a_question_and_never_a_pass(self, text: str, classes: frozenset[MedicineClass]) -> None:
