@@ -6,12 +6,14 @@ What a course means is in outcomes.py, how it is drawn in scorecharts.py.
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from assessments import definitions, safety
 from assessments.definitions import UnknownInstrument
 from assessments.instrument import Answerer, Definition
 from assessments.models import AssessmentRequest, AssessmentResponse, CareEvent, CareEventKind, Score
 from assessments.outcomes import Reading, Series, series
+from clinic import localtime
 from patients.models import Patient
 
 # A chart of more points than this says nothing more, and a page has an end: the newest are drawn.
@@ -68,7 +70,7 @@ def of(patient: Patient) -> list[Course]:
         if definition is None or definition.low is None:
             continue
         course = courses.setdefault(definition.code, Course(definition, [], first_dose_at))
-        course.readings.append(_reading(definition, score))
+        course.readings.append(_reading(definition, score, patient.home_location.tz))
     unanswered = AssessmentRequest.objects.for_patient(patient).filter(
         status=AssessmentRequest.Status.EXPIRED, code__in=list(courses)
     )
@@ -86,12 +88,18 @@ def _definition(response: AssessmentResponse) -> Definition | None:
         return None
 
 
-def _reading(definition: Definition, score: Score) -> Reading:
-    """Return one point. Which safety answers alarm is read from the answers, as it was when they were handed in."""
+def _reading(definition: Definition, score: Score, tz: ZoneInfo) -> Reading:
+    """Return one point. Which safety answers alarm is read from the answers, as it was when they were handed in.
+
+    Of a sheet only the day is known: it counts from the day's beginning, so that one from the day of a dose is not taken
+    for what came after it, and a course is shown as no better than it is.
+    """
     response: AssessmentResponse = score.response
     answers: dict[str, Any] = response.answers if response.entered != AssessmentResponse.Entered.PAPER_TOTAL else {}
     alarms = frozenset(signal.item for signal in safety.signals(definition, answers) if signal.value is not None)
+    is_day_only = response.mode == AssessmentResponse.Mode.PAPER
+    day = localtime.day_of(response.answered_at, tz)
     return Reading(
-        response.answered_at, score.total, score.is_complete, alarms, score.category,
-        "" if score.total is not None else score.reason or "failed",
+        localtime.day_bounds(day, tz)[0] if is_day_only else response.answered_at, score.total, score.is_complete, alarms, score.category,
+        "" if score.total is not None else score.reason or "failed", is_day_only,
     )  # fmt: skip

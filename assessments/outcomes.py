@@ -30,7 +30,8 @@ RECURRENCE_AFTER = timedelta(weeks=8)
 class Reading:
     """One point of a course. ``total`` is None for a gap, and ``gap`` says why ("not answered", a reason code).
 
-    ``complete`` is False when items were filled in. ``alarms`` are the safety items answered so that they alarm.
+    ``complete`` is False when items were filled in. ``alarms`` are the safety items answered so that they alarm. Of some
+    only the day is known (``is_day_only``): ``at`` is then its first moment.
     """
 
     at: datetime
@@ -39,6 +40,7 @@ class Reading:
     alarms: frozenset[str] = frozenset()
     category: str = ""
     gap: str = ""
+    is_day_only: bool = False
 
     @classmethod
     def of(cls, at: datetime, score: Score, signals: Iterable[Signal] = ()) -> Reading:
@@ -364,6 +366,7 @@ class Point:
     prorated: bool
     gap: str
     outcome: Outcome | None
+    is_day_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -413,6 +416,7 @@ def _point(definition: Definition, start: Baseline, reading: Reading) -> Point:
         prorated=reading.total is not None and not reading.complete,
         gap="" if reading.total is not None else reading.gap or "not_answered",
         outcome=compare(definition, start, reading) if after else None,
+        is_day_only=reading.is_day_only,
     )
 
 

@@ -48,7 +48,7 @@ TONES = ("green", "teal", "amber", "clay", "red")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. ``score`` is empty for a gap, whose reason is in ``notes``; ``against`` the baseline is in points."""
+    """One line of the table. ``clock`` is empty where only the day is known; ``score`` is empty for a gap, whose reason is in ``notes``; ``against`` the baseline is in points."""
 
     day: str
     clock: str
@@ -174,8 +174,8 @@ def _row(point: Point, series: Series, tz: ZoneInfo) -> Row:
         notes.append(_("baseline"))
     return Row(
         day=localtime.day_text(localtime.day_of(point.at, tz)),
-        clock=f"{localtime.clock_text(point.at, tz)} {localtime.zone_text(point.at, tz)}",
-        iso=point.at.isoformat(),
+        clock="" if point.is_day_only else f"{localtime.clock_text(point.at, tz)} {localtime.zone_text(point.at, tz)}",
+        iso=localtime.day_of(point.at, tz).isoformat() if point.is_day_only else point.at.isoformat(),
         score="" if point.value is None else str(point.value),
         band="" if point.band is None else point.band.label,
         against=""
