@@ -154,7 +154,6 @@ class EntryField:
     number: str
     kind: Kind
     values: tuple[int, ...]
-    required_when: AskedIf | None
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ class Entry:
 def entry(definition: Definition) -> Entry:
     """Return the score-entry form of an instrument, without any wording of its items."""
     fields = tuple(
-        EntryField(item.id, item.number, item.kind, item.values, item.asked_if)
+        EntryField(item.id, item.number, item.kind, item.values)
         for item in definition.items
         if item.kind is not Kind.TEXT
     )

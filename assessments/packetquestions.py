@@ -30,7 +30,6 @@ class Kind(StrEnum):
     WHEN = "when"
     NUMBER = "number"
     PHONE = "phone"
-    EMAIL = "email"
     TICK = "tick"
 
 

@@ -7,24 +7,15 @@ and the rows of an alert, are in ``actions/alerts.py``; the minutes are the poli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 from assessments import scoring
 from assessments.instrument import Definition, SafetyItem, Tier
 from assessments.scoring import Answers, Entered, Score
 
 SCORING_FAILED = "scoring_failed"
-
-
-class Responder(StrEnum):
-    """Who answers for a tier first (domain.md 6.5)."""
-
-    ON_CALL = "on_call"
-    ON_CALL_OR_TREATING = "on_call_or_treating"
-    TREATING = "treating"
 
 
 @dataclass(frozen=True)
@@ -96,11 +87,6 @@ def assess(definition: Definition, answers: Answers, *, entered: Entered = Enter
         return Assessment(None, failure, found)
 
 
-def worst(found: Iterable[Signal]) -> Tier | None:
-    """Return the most urgent tier, or None when nothing alarms."""
-    return max((signal.tier for signal in found), key=lambda tier: tier.urgency, default=None)
-
-
 def in_morning_list(definition: Definition, result: Score, answers: Answers) -> bool:
     """Return whether a high total stands beside a safety item answered with "not at all".
 
@@ -138,15 +124,13 @@ def _signal(definition: Definition, safety: SafetyItem, given: Mapping[str, int]
 class Clock:
     """How fast a tier is answered. None means that the tier has no such time.
 
-    ``page_again_after`` are the steps of the ladder, from the alarm on: the second on-call, then the medical director.
     ``contact_open`` and ``contact_after_hours`` say by when somebody has spoken to the patient, in opening hours and
-    outside. ``same_business_day``: in opening hours on the day itself, else on the next business morning.
+    outside. ``same_business_day``: in opening hours on the day itself, else on the next business morning. Who is called,
+    and who is called next, is clinic/ladder.py's.
     """
 
     tier: Tier
-    responder: Responder
     acknowledge_within: timedelta | None
-    page_again_after: tuple[timedelta, ...]
     contact_open: timedelta | None
     contact_after_hours: timedelta | None
     same_business_day: bool
@@ -159,13 +143,9 @@ def clock(tier: Tier, risk: Mapping[str, int]) -> Clock:
     when one that the tier needs is not set, because no minute is guessed.
     """
     if tier is Tier.RED:
-        step = timedelta(minutes=risk["red_ack_min"])
         contact = timedelta(minutes=risk["red_contact_min"])
-        # Unacknowledged for one step: the second on-call. For two: the medical director.
-        return Clock(tier, Responder.ON_CALL, step, (step, 2 * step), contact, contact, False)
+        return Clock(tier, timedelta(minutes=risk["red_ack_min"]), contact, contact, False)
     if tier is Tier.ORANGE:
-        return Clock(
-            tier, Responder.ON_CALL_OR_TREATING, None, (), timedelta(hours=risk["orange_hours"]),
-            timedelta(minutes=risk["orange_after_hours_min"]), False,
-        )  # fmt: skip
-    return Clock(tier, Responder.TREATING, None, (), None, None, True)
+        open_, shut = timedelta(hours=risk["orange_hours"]), timedelta(minutes=risk["orange_after_hours_min"])
+        return Clock(tier, None, open_, shut, False)
+    return Clock(tier, None, None, None, True)

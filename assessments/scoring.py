@@ -227,11 +227,6 @@ def score(definition: Definition, answers: Answers, *, entered: Entered = Entere
     return scorer(definition, given, replace(_empty(definition, entered), missing=blank_items(definition, given)))
 
 
-def score_paper_items(definition: Definition, answers: Answers) -> Score:
-    """Return the score of item scores that a clinician copied from a paper form, marked as such. Refuses as ``score``."""
-    return score(definition, answers, entered=Entered.PAPER_ITEMS)
-
-
 def score_paper_total(definition: Definition, total: object = None, parts: Mapping[str, object] | None = None) -> Score:
     """Return the score of totals that a clinician copied from a scored paper form, marked as such.
 

@@ -35,9 +35,6 @@ class Obstacle(StrEnum):
     PATIENT_TAKEN = "patient_taken"
 
 
-TAKEN = frozenset({Obstacle.CLINICIAN_TAKEN, Obstacle.ROOM_TAKEN, Obstacle.PATIENT_TAKEN})
-
-
 @dataclass(frozen=True)
 class Need:
     """What a kind of visit takes. ``room_tail`` is held after the visit by the room alone."""

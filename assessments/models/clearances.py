@@ -1,8 +1,7 @@
 """Screening flags as they stand, and the decision whether a person may be treated: domain.md 1.3 to 1.6."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
@@ -148,17 +147,6 @@ class Screening(Record):
 class ClearanceQuerySet(models.QuerySet["Clearance"]):
     def visible_to(self, user: User, permission: Permission, now: datetime) -> "ClearanceQuerySet":
         return self.filter(patient__in=Patient.objects.visible_to(user, permission, now))
-
-    def in_force(self, today: date) -> "ClearanceQuerySet":
-        """Return the clearances that hold on a day of the clinic. Whether a dose may be given asks more (the gate)."""
-        return self.filter(status__in=Clearance.CLEARED, expires_on__gte=today)
-
-    def allowing_dose(self, patient: Patient, route: str, mg: Decimal, on: date) -> "ClearanceQuerySet":
-        """Return the one clearance that allows this patient so many mg by this route on a day of the clinic, or none.
-
-        How many sessions it has been used for is not asked here: assessments/gate.py is told.
-        """
-        return self.in_force(on).filter(patient=patient, route=route, max_mg__gte=mg)
 
     def live(self) -> "ClearanceQuerySet":
         """Return those that are asked, cleared or suspended: what has not ended."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from assessments.packetquestions import ON, Kind, Question, Section, Step
 
-_AUTOCOMPLETE = {Kind.PHONE: "off", Kind.EMAIL: "off"}
 _INPUT_MODE = {Kind.NUMBER: "numeric", Kind.PHONE: "tel"}
 
 

@@ -1,6 +1,5 @@
 """Everything somebody must do: one worklist for every floor."""
 
-import uuid
 from datetime import datetime
 
 from django.db import models
@@ -38,9 +37,6 @@ class WorkItemQuerySet(models.QuerySet["WorkItem"]):
         for membership in memberships:
             mine |= Q(owner=None, owner_role=membership.role, location_id=membership.location_id)
         return self.filter(mine)
-
-    def for_subject(self, subject_type: str, subject_id: uuid.UUID) -> "WorkItemQuerySet":
-        return self.filter(subject_type=subject_type, subject_id=subject_id)
 
 
 class WorkItem(Record):

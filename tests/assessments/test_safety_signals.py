@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assessments import definitions, safety, scoring
 from assessments.instrument import Definition, Kind, Tier
-from assessments.safety import Responder, Signal, assess, clock, in_morning_list, paper_total_signals, signals, worst
+from assessments.safety import assess, clock, in_morning_list, paper_total_signals, signals
 from clinic import policy
 
 ALL = definitions.all_current()
@@ -189,7 +189,7 @@ class TestPaper:
         result = assess(PHQ, full(PHQ, q9=3), entered=scoring.Entered.PAPER_ITEMS)
         assert result.score is not None
         assert result.score.entered is scoring.Entered.PAPER_ITEMS
-        assert worst(result.signals) is Tier.RED
+        assert result.signals[0].tier is Tier.RED
 
 
 class TestMorningList:
@@ -211,34 +211,25 @@ class TestMorningList:
         assert not in_morning_list(gad, scoring.score(gad, answers), answers)
 
 
-def test_worst() -> None:
-    red, yellow = Signal(Tier.RED, "a", "q1", 1), Signal(Tier.YELLOW, "b", "q2", 1)
-    assert worst([yellow, red]) is Tier.RED
-    assert worst([yellow]) is Tier.YELLOW
-    assert worst([]) is None
-
-
 class TestClock:
     def test_red(self) -> None:
         found = clock(Tier.RED, RISK)
-        assert found.responder is Responder.ON_CALL
         assert found.acknowledge_within == timedelta(minutes=10)
-        assert found.page_again_after == (timedelta(minutes=10), timedelta(minutes=20))
         assert found.contact_open == found.contact_after_hours == timedelta(minutes=30)
 
     def test_orange(self) -> None:
         found = clock(Tier.ORANGE, RISK)
-        assert (found.responder, found.acknowledge_within) == (Responder.ON_CALL_OR_TREATING, None)
+        assert found.acknowledge_within is None
         assert (found.contact_open, found.contact_after_hours) == (timedelta(hours=4), timedelta(hours=1))
 
     def test_yellow(self) -> None:
         found = clock(Tier.YELLOW, RISK)
-        assert (found.responder, found.same_business_day) == (Responder.TREATING, True)
+        assert found.same_business_day
         assert found.contact_open is None
 
     def test_the_minutes_are_the_policys(self) -> None:
         found = clock(Tier.RED, {**RISK, "red_ack_min": 7, "red_contact_min": 21})
-        assert found.page_again_after == (timedelta(minutes=7), timedelta(minutes=14))
+        assert found.acknowledge_within == timedelta(minutes=7)
         assert found.contact_open == timedelta(minutes=21)
 
     @pytest.mark.parametrize(("tier", "key"), [(Tier.RED, "red_ack_min"), (Tier.ORANGE, "orange_hours")])

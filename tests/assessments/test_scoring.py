@@ -19,7 +19,6 @@ from assessments.scoring import (
     Score,
     prorate,
     score,
-    score_paper_items,
     score_paper_total,
 )
 
@@ -423,7 +422,7 @@ class TestInvalid:
 
 class TestPaper:
     def test_items_from_paper_are_marked(self) -> None:
-        result = score_paper_items(ISI, {f"q{n}": 2 for n in range(1, 8)})
+        result = score(ISI, {f"q{n}": 2 for n in range(1, 8)}, entered=Entered.PAPER_ITEMS)
         assert (result.total, result.entered, band(result)) == (14, Entered.PAPER_ITEMS, "subthreshold")
 
     def test_a_bare_total_is_marked_and_leaves_item_rules_open(self) -> None:
