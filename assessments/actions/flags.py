@@ -124,6 +124,12 @@ def rescreen(*, by: User, patient: Patient, now: datetime) -> None:
     A new BLOCK that was found suspends every clearance at once. A prescriber is told of what is new about somebody who is cleared.
     Refuses when the policy in force lacks a limit. Source: domain.md 1.3, 1.4, 1.6.
     """
+    rescreen_within(by=by, patient=patient, now=now)
+
+
+@transaction.atomic(savepoint=False)
+def rescreen_within(*, by: User, patient: Patient, now: datetime) -> None:
+    """Do what ``rescreen`` does, for a caller that opened a savepoint for it: a refusal undoes the caller's block."""
     patient, last = _locked(patient)
     version, limits = _limits(now)
     tz = patient.home_location.tz

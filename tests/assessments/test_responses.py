@@ -235,7 +235,7 @@ class TestWhateverBreaks:
                 cursor.execute("SELECT 1")
             raise error
 
-        monkeypatch.setattr(flags, "rescreen", fail)
+        monkeypatch.setattr(flags, "rescreen_within", fail)
         hand_in(cast, now, {**CALM, "q9": 3})
         assert RiskAlert.objects.get().tier == "red"
         assert WorkItem.objects.filter(kind="scoring_failed", patient_id=cast.pat.pk).exists()
