@@ -423,6 +423,9 @@ class TestFields:
         with override_settings(DEMO_MODE=True):
             assert sign(staff.theo, staff.denver, proof=signatures.DEMO_PROOF).pk
             assert SignatureFields(signer=staff.theo).is_demo
+            assert consent(staff.pat_user, staff.denver, signatures.DEMO_PROOF.code).pk, (
+                "patients are asked for a code alone"
+            )
         with pytest.raises(signatures.WrongProof):
             sign(staff.theo, staff.denver, proof=signatures.DEMO_PROOF, subject_id=new_id())
 
