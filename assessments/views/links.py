@@ -59,11 +59,12 @@ def answer_link(request: OurRequest, token: str) -> HttpResponse:
 def _link_of(request: OurRequest) -> AnswerLink | None:
     """Return the link this browser has open.
 
-    None when it was opened elsewhere since, withdrawn, or idle too long, or its mailbox is the patient's alone no more.
+    None when it was opened elsewhere since, withdrawn, or idle too long, its mailbox is the patient's alone no more, or
+    somebody has signed in here since: nobody was, when it was opened.
     """
     here: dict[str, Any] = request.session.get(HERE) or {}
     idle = policy.session_timeouts(request.now)["portal"] * 60
-    if not here or request.now.timestamp() - here["seen"] > idle:
+    if not here or request.user.is_authenticated or request.now.timestamp() - here["seen"] > idle:
         request.session.pop(HERE, None)
         return None
     link = (

@@ -204,6 +204,10 @@ class TestOpen:
         client = signed_in(cast.quinn_user)
         client.post(link, BORN)
         assert "_auth_user_id" not in client.session
+        # And whoever signs in later, on the family's computer, finds nothing of it.
+        assert "Start" in client.get(HERE).content.decode()
+        client.force_login(cast.quinn_user)
+        assert "This page is closed" in client.get(HERE).content.decode()
 
     def test_it_idles_out_and_goes_on_where_one_was(self, link: str, now: datetime) -> None:
         client = opened(link)
