@@ -166,6 +166,19 @@ class TestPanel:
             (course,) = courses.of(cast.pat)
         assert len(course.readings) == 3
 
+    def test_a_sheet_of_the_day_of_the_first_dose_is_the_baseline(
+        self, cast: Cast, dana: Client, now: datetime
+    ) -> None:
+        """Hazard: filled in at nine, dose at ten, typed in at two, and shown as what came of the dose."""
+        dose = now - timedelta(days=7)
+        make.make_event(cast.pat, at=dose)
+        make.make_response(cast.pat, cast.theo, answers=phq(12), at=dose - timedelta(days=20))
+        make.make_response(cast.pat, cast.theo, answers=phq(20), at=dose + timedelta(hours=4), mode="paper")
+        make.make_response(cast.pat, cast.pat_user, answers=phq(10), at=now)
+        page = panel(dana, cast)
+        assert "10 points below the baseline of 20" in page
+        assert "13:00" not in page, "of a sheet only the day is known"
+
 
 @pytest.mark.parametrize(
     "page",
@@ -181,19 +194,6 @@ def test_a_chart_of_sixty_answers_asks_no_more_than_one_of_one(
         code, answers = ("phq-9", phq(n % 27)) if n % 2 else ("gad-7", None)
         make.make_response(cast.pat, cast.pat_user, code, answers=answers, at=now - timedelta(days=2 + n))
     assert len(queries(dana, address)) == len(few)
-
-    def test_a_sheet_of_the_day_of_the_first_dose_is_the_baseline(
-        self, cast: Cast, dana: Client, now: datetime
-    ) -> None:
-        """Hazard: filled in at nine, dose at ten, typed in at two, and shown as what came of the dose."""
-        dose = now - timedelta(days=7)
-        make.make_event(cast.pat, at=dose)
-        make.make_response(cast.pat, cast.theo, answers=phq(12), at=dose - timedelta(days=20))
-        make.make_response(cast.pat, cast.theo, answers=phq(20), at=dose + timedelta(hours=4), mode="paper")
-        make.make_response(cast.pat, cast.pat_user, answers=phq(10), at=now)
-        page = panel(dana, cast)
-        assert "10 points below the baseline of 20" in page
-        assert "13:00" not in page, "of a sheet only the day is known"
 
 
 class TestMyProgress:
