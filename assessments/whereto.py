@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -70,14 +71,23 @@ def _once(links: Iterable[Link]) -> Iterable[Link]:
 
 
 def _page(fact_id: str) -> Link | None:
-    table, _colon, pk = fact_id.partition(":")
-    if table not in HAS_PAGE:
+    table, pk = _row(fact_id)
+    if pk is None or table not in HAS_PAGE:
         return None
     return Link(_("Correct or confirm it"), reverse("assessments:health_fact", kwargs={"table": table, "fact_id": pk}))
 
 
+def _row(fact_id: str) -> tuple[str, UUID | None]:
+    """Return table and key of a fact's id, "condition:<key>"; the key is None when it is no row's."""
+    table, _colon, rest = fact_id.partition(":")
+    try:
+        return table, UUID(rest.partition(":")[0])
+    except ValueError:
+        return table, None
+
+
 def _confirm(fact_id: str) -> Link:
-    pk = fact_id.split(":")[1]
+    _table, pk = _row(fact_id)
     return Link(_("Say what it is, and how much"), reverse("assessments:confirm_medicine", kwargs={"fact_id": pk}))
 
 

@@ -203,14 +203,23 @@ def record(*, by: User, patient: Patient, model: type[F], now: datetime, looked_
         name: said.pop(name) for name in ("source", "at", "note", "corrects", "correction_reason") if name in said
     }
     entry = Entry(model=model, values=said, **carried)
-    patient = clearances.locked_patient(patient)
-    if entry.corrects is None and (twin := _twin(patient, entry)) is not None:
-        raise OnRecord(twin, patient.home_location.tz)
-    if not looked_again:
-        _guard_weight(patient, entry)
-    row = _write(by=by, patient=patient, entries=[entry], now=now)[0]
+    row = record_together(by=by, patient=patient, entries=[entry], now=now, looked_again=looked_again)[0]
     assert isinstance(row, model)
     return row
+
+
+@transaction.atomic
+def record_together(
+    *, by: User, patient: Patient, entries: Sequence[Entry], now: datetime, looked_again: bool = False
+) -> list[HealthFact]:
+    """Return the facts that somebody entered on one page, all or none; the patient is screened once. Refuses as ``record`` does."""
+    patient = clearances.locked_patient(patient)
+    for entry in entries:
+        if entry.corrects is None and (twin := _twin(patient, entry)) is not None:
+            raise OnRecord(twin, patient.home_location.tz)
+        if not looked_again:
+            _guard_weight(patient, entry)
+    return _write(by=by, patient=patient, entries=entries, now=now)
 
 
 @transaction.atomic

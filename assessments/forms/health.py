@@ -26,6 +26,8 @@ from clinic.forms.words import spoken
 
 YES_NO = [("yes", _("Yes")), ("no", _("No")), ("unknown", _("Asked, and not known"))]
 NONE = "none"
+# Beside the kinds of measurement: several of them on one page.
+VITALS = "vitals"
 ICD10 = re.compile(r"[A-TV-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?")
 
 
@@ -231,6 +233,7 @@ class RecordMeasurementForm(FactForm):
         "heart_rate": ("heart_rate",),
         "oxygen_saturation": ("saturation",),
         "weight": ("weight", "weight_unit"),
+        "vitals": ("systolic", "diastolic", "heart_rate", "saturation", "weight", "weight_unit"),
         "height": ("height", "height_unit"),
         "liver_test": ("alt", "alt_limit", "ast", "ast_limit"),
         "pregnancy_test": ("result",),
@@ -328,6 +331,46 @@ class RecordMeasurementForm(FactForm):
     def _times(self, name: str) -> Decimal | None:
         value = self.cleaned_data[name]
         return None if value is None else plausible.times_uln(value, self.cleaned_data[f"{name}_limit"])
+
+
+class RecordVitalsForm(RecordMeasurementForm):
+    """What is measured in one go at a visit, on one page. What was not measured stays empty, and nothing is recorded of it."""
+
+    PARTS: ClassVar[dict[str, tuple[str, ...]]] = {
+        kind: RecordMeasurementForm.FIELDS[kind]
+        for kind in ("blood_pressure", "heart_rate", "oxygen_saturation", "weight")
+    }
+
+    def __init__(self, data: Any = None, **more: Any) -> None:
+        super().__init__(data, kind=VITALS, **more)
+        for names in self.PARTS.values():
+            for name in names:
+                self.fields[name].required = False
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if self.errors:
+            return data
+        if (data.get("systolic") is None) != (data.get("diastolic") is None):
+            missing = "systolic" if data.get("systolic") is None else "diastolic"
+            self.add_error(missing, gettext_now("Enter both numbers of the blood pressure, or neither."))
+        if data.get("weight") is not None and not data.get("weight_unit"):
+            self.add_error("weight_unit", gettext_now("Choose pounds or kilograms."))
+        if not self._measured(data):
+            self.add_error(None, gettext_now("Enter at least one value."))
+        return data
+
+    def _measured(self, data: dict[str, Any]) -> list[str]:
+        return [kind for kind, names in self.PARTS.items() if data.get(names[0]) is not None]
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return what was measured, one dictionary of a measurement's columns each."""
+        found, own = [], self.kind
+        for kind in self._measured(self.cleaned_data):
+            self.kind = kind
+            found.append(self.values() | {"result": ""})
+        self.kind = own
+        return found
 
 
 class TakeBackFactForm(words.Form):

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from assessments import healthchart, healthwords
 from assessments.access import get_health_fact_or_404
@@ -29,6 +30,8 @@ FORMS: dict[str, type[asked.FactForm]] = {
     "familyhistory": asked.RecordFamilyHistoryForm,
     "healthstatement": asked.RecordStatementForm,
 }
+
+VITAL_SIGNS = _("vital signs together")
 
 
 @staff_view(Permission.HEALTH_READ)
@@ -55,7 +58,16 @@ def _after(request: StaffRequest, patient: Patient) -> dict[str, Any] | None:
         fact = healthchart.TABLES[table]._default_manager.get(pk=uuid.UUID(key), patient=patient)
     except (KeyError, ValueError, ObjectDoesNotExist):
         return None
-    return {"title": healthwords.title_of(fact), "says": healthwords.says(fact), "is_over": fact.is_retraction,
+    says = [healthwords.says(fact)]
+    if isinstance(fact, Measurement):
+        # What was entered on one page is said in one breath.
+        others = Measurement.objects.filter(
+            patient=patient, recorded_at=fact.recorded_at, recorded_by=fact.recorded_by_id
+        )
+        says += [
+            f"{healthwords.title_of(one)}: {healthwords.says(one)}" for one in others.exclude(pk=fact.pk).order_by("id")
+        ]
+    return {"title": healthwords.title_of(fact), "says": "; ".join(says), "is_over": fact.is_retraction,
             "no_rule": healthwords.no_rule(fact),
             **healthchart.changes(patient, fact.recorded_at)}  # fmt: skip
 
@@ -98,7 +110,9 @@ def record_family_history(request: StaffRequest, patient_id: uuid.UUID) -> HttpR
 
 @staff_view(Permission.HEALTH_WRITE, methods=GET_POST)
 def record_measurement(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
-    """Record a measurement of the kind in ``?kind=``; without one, choose the kind first."""
+    """Record a measurement of the kind in ``?kind=``, or the vital signs together; without one, choose the kind first."""
+    if request.GET.get("kind") == asked.VITALS:
+        return _record_vitals(request, patient_id)
     return _record(request, patient_id, "measurement", kind=request.GET.get("kind", ""))
 
 
@@ -143,7 +157,8 @@ def _record(request: StaffRequest, patient_id: uuid.UUID, table: str, kind: str 
         "back": _panel(patient),
     }
     if kinds and kind not in kinds:
-        choices = [{"url": f"{request.path}?kind={value}", "name": name} for value, name in kinds.items()]
+        together = {asked.VITALS: VITAL_SIGNS} if table == "measurement" else {}
+        choices = [{"url": f"{request.path}?kind={value}", "name": name} for value, name in (together | kinds).items()]
         return answer(request, f"assessments/{_page_of(table)}.html", {**context, "choices": choices})
     form = _form(request, patient, table, kind, None)
     if request.method == "POST" and form.is_valid():
@@ -159,6 +174,36 @@ def _record(request: StaffRequest, patient_id: uuid.UUID, table: str, kind: str 
             return go_to(request, _panel(patient, fact))
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, f"assessments/{_page_of(table)}.html", {**context, "form": form}, status=status)
+
+
+def _record_vitals(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
+    patient = get_patient_or_404(request, patient_id, Permission.HEALTH_WRITE)
+    form = asked.RecordVitalsForm(_posted(request), now=request.now, tz=patient.home_location.tz)
+    if request.method == "POST" and form.is_valid():
+        said = form.said()
+        entries = [
+            health.Entry(model=Measurement, values=values, source=said["source"], at=said["at"], note=said["note"])
+            for values in form.entries()
+        ]
+        try:
+            facts = health.record_together(
+                by=request.user, patient=patient, entries=entries, looked_again=said["looked_again"], now=request.now
+            )
+        except health.FarFromLast as refusal:
+            form.ask_again(str(refusal))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return go_to(request, _panel(patient, facts[0]))
+    context = {
+        "form": form,
+        "patient": patient,
+        "kind": asked.VITALS,
+        "kind_name": VITAL_SIGNS,
+        "back": _panel(patient),
+    }
+    status = UNPROCESSABLE if request.method == "POST" else 200
+    return answer(request, "assessments/record_measurement.html", context, status=status)
 
 
 def _page_of(table: str) -> str:

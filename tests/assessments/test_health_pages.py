@@ -137,7 +137,7 @@ class TestRecord:
 
     def test_the_kind_is_chosen_first_and_a_wrong_one_is_no_error(self, cast: Cast, signed_in: SignedIn) -> None:
         nina = signed_in(cast.nina)
-        for name, kinds in (("measurement", len(Measurement.Kind)), ("statement", len(healthwords.ASKED))):
+        for name, kinds in (("measurement", len(Measurement.Kind) + 1), ("statement", len(healthwords.ASKED))):
             for kind in ("", "nonsense"):
                 page = nina.get(path(cast, name, kind))
                 assert page.content.decode().count(f"{path(cast, name)}?kind=") == kinds
@@ -257,6 +257,31 @@ class TestPanel:
             assert says in body, kind
             assert "It changes nothing for a dose." not in body, kind
 
+    def test_vital_signs_are_recorded_together_and_screened_once(self, cast: Cast, signed_in: SignedIn) -> None:
+        make.make_health_fact(Measurement, cast.pat, cast.nina, kind="weight", first=70)
+        nina, where = signed_in(cast.nina), path(cast, "measurement", "vitals")
+        assert f'href="{where}"' in nina.get(path(cast, "measurement")).content.decode()
+        assert " checked" not in nina.get(where).content.decode()
+        typed = {**SAID, "systolic": "128", "diastolic": "78", "heart_rate": "66", "weight": "156", "weight_unit": "lb"}
+        for changed, sentence in (
+            ({"systolic": ""}, "Enter both numbers of the blood pressure"),
+            ({"weight_unit": ""}, "Choose pounds or kilograms."),
+            ({"systolic": "78", "diastolic": "128"}, "in their places"),
+            ({"weight_unit": "kg"}, "Check the number and the unit"),
+        ):
+            refused = nina.post(where, {**typed, **changed})
+            assert refused.status_code == 422, sentence
+            assert sentence in refused.content.decode(), sentence
+        assert "at least one value" in nina.post(where, SAID).content.decode()
+        assert Measurement.objects.count() == 1, "all or none"
+        body = nina.post(where, typed, follow=True).content.decode()
+        rows = {row.kind: row for row in Measurement.objects.order_by("id") if isinstance(row, Measurement)}
+        assert {kind: (row.first, row.second, row.at) for kind, row in rows.items()} == {
+            "weight": (Decimal("70.76"), None, NOW), "blood_pressure": (128, 78, NOW), "heart_rate": (66, None, NOW),
+        }  # fmt: skip
+        for words in ("128/78 mmHg", "Heart rate: 66 beats a minute", "Weight: 70.76 kg (156 lb)"):
+            assert words in body, words
+
     def test_a_weight_far_from_the_last_is_looked_at_twice(self, cast: Cast, signed_in: SignedIn) -> None:
         """Pounds typed as kilograms would double every dose by weight."""
         make.make_health_fact(Measurement, cast.pat, cast.nina, kind="weight", first=Decimal("70.50"))
@@ -273,7 +298,8 @@ class TestPanel:
         assert nina.post(where, again).status_code == 302
         heavier = {**SAID, "weight": "155", "weight_unit": "kg", "looked_again": "on"}
         assert nina.post(where, heavier).status_code == 302
-        assert Measurement.objects.order_by("-first")[0].first == 155
+        kept = [row.first for row in Measurement.objects.order_by("id") if isinstance(row, Measurement)]
+        assert kept == [Decimal("70.50"), Decimal("70.31"), 155]
 
     def test_after_is_no_way_to_another_patients_facts(self, cast: Cast, signed_in: SignedIn) -> None:
         of_quinn = make.make_health_fact(Medication, cast.quinn, cast.nina, text="secret pills", taking="current")
