@@ -50,7 +50,7 @@ QUESTIONS: dict[str, Any] = {
 # FamilyHistory asks it with the degree; the statement of that name is read by no rule.
 ASKED = tuple(kind for kind in QUESTIONS if kind != StatementKind.FAMILY_PSYCHOSIS)
 UNITS = {"heart_rate": gettext_lazy("beats a minute"), "oxygen_saturation": "%", "height": "cm"}
-# Lines of the list that belong to it, wherever they are shown.
+# What an entry is called in a sentence about it.
 NAMES: dict[type[HealthFact], Any] = {
     Condition: gettext_lazy("condition"),
     Diagnosis: gettext_lazy("diagnosis"),

@@ -11,7 +11,7 @@ import phonenumbers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from assessments.packetquestions import NO, ON, YES, Kind, Question, Section, Step
+from assessments.packetquestions import ON, YES, Kind, Question, Section, Step
 
 _CHOOSE = gettext_lazy("This has no answer yet.")
 _WRITE = gettext_lazy("This is empty.")
@@ -205,8 +205,3 @@ def _date(year: int, month: int, day: int) -> date | None:
     except ValueError:
         return None
     return made if made.year >= 1900 else None
-
-
-__all__ = [
-    "NO", "Problems", "day_in", "inches_to_cm", "is_to_come", "of_section", "of_step", "phone_in", "whole_number",
-]  # fmt: skip

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from assessments.facts import ConditionKind as K
 from assessments.facts import State
-from assessments.packetquestions import UNSURE, Kind, Question, Step, choice, for_yes
+from assessments.packetquestions import Kind, Question, Step, choice, for_yes
 
 # How something that goes on stands now, in a patient's words. "Not sure how" is present, and nobody says it is stable.
 STATES: tuple[tuple[str, Any], ...] = (
@@ -285,5 +285,3 @@ OPIOID_USE_DISORDER = Asked(
 
 ELSEWHERE = (PREGNANCY, KETAMINE_MISUSE, SUBSTANCE_USE_DISORDER, OPIOID_USE_DISORDER)
 EVERY = (*(one for system in SYSTEMS for one in system.asked), *ELSEWHERE)
-
-__all__ = ["ELSEWHERE", "EVERY", "STATES", "SYSTEMS", "UNSURE", "Asked", "System"]

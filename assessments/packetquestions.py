@@ -81,7 +81,7 @@ class Rows:
         """Return how many lines the page shows: one at least, all that were filled, and those that were asked for."""
         parts = [name.split("-") for name in draft]
         filled = [_count(part[1]) + 1 for part in parts if len(part) == 3 and part[0] == self.name]
-        return min(MOST_ROWS, max(1, _count(draft.get(f"{self.name}-rows", "")), *filled, 1))
+        return min(MOST_ROWS, max(1, _count(draft.get(f"{self.name}-rows", "")), *filled))
 
     def filled(self, draft: Mapping[str, str]) -> list[tuple[int, dict[str, str]]]:
         """Return the lines in which something stands, with their numbers."""

@@ -12,7 +12,7 @@ WIDTH, HEIGHT, MARGIN = 120, 32, 4
 
 @dataclass(frozen=True)
 class Sparkline:
-    """``lines`` are the stretches between gaps, as points of a polyline; ``dots`` are all points, the last one first named."""
+    """``lines`` are the stretches between gaps, as points of a polyline; ``dots`` are all points, oldest first."""
 
     lines: tuple[str, ...]
     dots: tuple[tuple[float, float], ...]

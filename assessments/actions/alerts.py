@@ -31,8 +31,6 @@ log = structlog.get_logger(__name__)
 SUBJECT = "riskalert"
 # What a signal is called that no item of a form set off: the patient wrote that they are in danger, and said so when asked.
 CRISIS_WORDS = "crisis_words"
-
-
 # The same day, and before the place is empty.
 OUTREACH_WITHIN = timedelta(hours=4)
 

@@ -35,7 +35,7 @@ CALL_WITHIN = timedelta(days=1)
 LONGEST_DEFERRAL = timedelta(days=365)
 
 Status, Cause = Clearance.Status, ClearanceMove.Cause
-# The patient reads "We will call you" after these: somebody has to.
+# The patient is told that we will call them after these (Clearance.patient_words): somebody has to.
 CALLED_ABOUT = (Status.MORE_INFO_REQUESTED, Status.DEFERRED, Status.DECLINED, Status.REFERRED_OUT)
 
 

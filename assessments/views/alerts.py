@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from assessments import alertlines, morning
 from assessments.access import get_alert_or_404, get_patient_at_risk_or_404
 from assessments.actions import alerts as actions
-from assessments.alertsteps import Attempt, next_step
+from assessments.alertsteps import Attempt, Step, next_step
 from assessments.forms.alerts import DisposeAlertForm, RecordContactForm, with_field
 from assessments.models import AssessmentResponse, ContactAttempt, Disposition, RiskAlert, SafetyPlan
 from clinic import audit, calltrail, localtime, oncall, policy
@@ -141,9 +141,9 @@ def _next(alert: RiskAlert, attempts: list[dict[str, Any]], now: datetime) -> di
     return {
         "words": alertlines.step_words(found),
         "clock": alertlines.clock(found.by, now, alert.location.tz) if found.by else None,
-        "is_disposition": found.step == "write_disposition",
-        "is_contact": found.step == "call_contact",
-        "is_welfare": found.step == "decide_welfare_check",
+        "is_disposition": found.step is Step.WRITE_DISPOSITION,
+        "is_contact": found.step is Step.CALL_CONTACT,
+        "is_welfare": found.step is Step.DECIDE_WELFARE_CHECK,
     }
 
 

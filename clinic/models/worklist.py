@@ -70,7 +70,7 @@ class WorkItem(Record):
         SCORING_FAILED = "scoring_failed", _("A questionnaire could not be scored")
         POLICY_DRAFT = "policy_draft", _("Limits to approve")
 
-    # What stands above everything else on a list, and in the banner of those who may answer.
+    # What stands above everything else on a list. What rings in the banner besides is navigation.ALARMS.
     PRESSING = frozenset({Kind.CRISIS_WORDS, Kind.PAGE, Kind.RISK_ALERT})
 
     class Outcome(models.TextChoices):
