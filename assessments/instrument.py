@@ -1,6 +1,6 @@
 """What a questionnaire consists of: the frozen shapes that a file in ``assessments/instruments`` is read into. Pure.
 
-Reading, checking and finding them is in ``definitions.py``.
+Reading and checking them is in ``instrumentfiles.py``, finding them in ``definitions.py``.
 """
 
 from __future__ import annotations

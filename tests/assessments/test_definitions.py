@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from assessments import definitions
-from assessments.definitions import InstrumentFileError, Permission, WordingNotAllowed, can_render, parse, wording
+from assessments.definitions import Permission, WordingNotAllowed, can_render, wording
 from assessments.instrument import Answerer, Definition, Kind, LicenceStatus, WordingSource
+from assessments.instrumentfiles import InstrumentFileError, parse
 from assessments.scoring import SCORERS
 
 ALL = definitions.all_current()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assessments import definitions, scoring
+from assessments import definitions, instrumentfiles, scoring
 from assessments.instrument import Definition, Item, Kind
 from assessments.scoring import (
     CutOffState,
@@ -524,7 +524,7 @@ class TestWhateverIsAnswered:
         shuffled = list(answers.items())
         chance.shuffle(shuffled)
         assert score(definition, dict(shuffled)) == score(definition, answers)
-        again = definitions.parse(
+        again = instrumentfiles.parse(
             f"{definition.code}.1.en.toml", (definitions.FOLDER / f"{definition.code}.1.en.toml").read_bytes()
         )
         assert score(again, answers).as_data() == score(definition, answers).as_data()
