@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -265,23 +265,16 @@ def confirm_medication(
     return _again(by=by, fact=fact, values=values, reason=reason, is_retraction=False, now=now)
 
 
-def is_prescriber(user: User, patient: Patient) -> bool:
-    """Return whether what this person records of the patient is a prescriber's: by the role at the patient's location, not by a form.
-    A trainee's word is not: somebody who answers for it confirms it.
-    """
-    return _prescribes(user, patient).exists()
-
-
 def may_confirm(user: User, patient: Patient) -> bool:
-    """Return whether this person confirms what others recorded: a prescriber of the care team. An emergency opening is for reading."""
+    """Return whether what this person records of the patient is a prescriber's, and whether they confirm what others recorded: by the
+    role at the patient's location and the care team, not by a form. An emergency opening is for reading, and a trainee's word is
+    confirmed by somebody who answers for it.
+    """
     team = CareTeamMember.objects.live().filter(patient=patient, user=user)
-    return _prescribes(user, patient).filter(Exists(team)).exists()
-
-
-def _prescribes(user: User, patient: Patient) -> QuerySet[Membership]:
-    return Membership.objects.live().filter(
+    here = Membership.objects.live().filter(
         user=user, user__is_active=True, location_id=patient.home_location_id, role=Role.PRESCRIBER, is_trainee=False
     )
+    return here.filter(Exists(team)).exists()
 
 
 def _guard_prescriber(by: User, patient: Patient) -> None:
@@ -321,7 +314,7 @@ def _twin(patient: Patient, entry: Entry) -> HealthFact | None:
 
 
 def _write(*, by: User, patient: Patient, entries: Sequence[Entry], now: datetime) -> list[HealthFact]:
-    by_prescriber = is_prescriber(by, patient)
+    by_prescriber = may_confirm(by, patient)
     rows = []
     for entry in entries:
         _guard_correction(patient, entry)

@@ -74,7 +74,12 @@ class TestRecord:
         make.make_member(cast.omar, cast.denver, Role.THERAPIST)
         # A trainee does not lift what stops a dose by their own word.
         make.make_member(cast.theo, cast.denver, Role.PRESCRIBER, is_trainee=True, supervisor=cast.dana)
-        people = ((cast.dana, True), (cast.nina, False), (cast.omar, False), (cast.theo, False), (cast.pat_user, False))
+        # Nor does a prescriber who is not of the care team: an emergency opening is for reading.
+        doris = make.make_user("Doris Drew")
+        make.make_member(doris, cast.denver, Role.PRESCRIBER)
+        people = (
+            (cast.dana, True), (cast.nina, False), (cast.omar, False), (cast.theo, False), (doris, False), (cast.pat_user, False),
+        )  # fmt: skip
         for minutes, (who, counts) in enumerate(people):
             row = weigh(cast, who, at=AGO - timedelta(minutes=minutes))
             assert row.by_prescriber is counts
