@@ -113,7 +113,7 @@ def _over(packet: Packet | None) -> dict[str, Any]:
     tz = packet.patient.tz
     ended = packet.settled_at or packet.expires_at
     return {
-        "is_submitted": packet.status == Packet.Status.SUBMITTED, "phone": packet.patient.home_location.phone,
+        "is_submitted": packet.status == Packet.Status.SUBMITTED, "is_withdrawn": packet.status == Packet.Status.WITHDRAWN, "phone": packet.patient.home_location.phone,
         "ended": localtime.long_day_text(localtime.day_of(ended, tz)),
     }  # fmt: skip
 

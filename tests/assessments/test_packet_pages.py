@@ -365,6 +365,9 @@ class TestDesk:
         assert frida.post(reverse("assessments:remind_packet", args=[packet.pk])).status_code == 302
         assert frida.post(reverse("assessments:withdraw_packet", args=[packet.pk])).status_code == 302
         assert "Taken back" in self.panel(frida, cast)
+        quinn = signed_in(cast.quinn_user).post(reverse("assessments:packet_check"), {}, follow=True).content.decode()
+        assert "We took this back" in quinn, "and not that the time is over"
+        assert "Nothing was handed in" in quinn
         assert frida.post(reverse("assessments:withdraw_packet", args=[packet.pk])).status_code == 422
 
     def test_the_desk_is_told_that_no_letter_goes(self, cast: Cast, signed_in: SignedIn, now: object) -> None:
