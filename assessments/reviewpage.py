@@ -82,12 +82,12 @@ def flag_lines(
     writes_for: Patient | None = None,
     prescribes: bool = False,
 ) -> dict[str, list[FlagLine]]:
-    """Return the flags under what they do: those that stop, that ask for a decision, that are questions, and to know.
+    """Return the flags under what they do: those that stop, that ask for a decision, that are questions, that are decided, and to know.
 
     ``shown`` are the anchors of the facts on this page; what is not on it leads to ``health_url``. ``writes_for`` is the patient
     when the reader may record facts: each flag then leads to where it is answered.
     """
-    found: dict[str, list[FlagLine]] = {"blocks": [], "overrides": [], "questions": [], "infos": []}
+    found: dict[str, list[FlagLine]] = {"blocks": [], "overrides": [], "questions": [], "decided": [], "infos": []}
     mine = {row.pk for row in form.flags} if form is not None else set()
     for row in rows:
         flag = row.flag
@@ -96,6 +96,9 @@ def flag_lines(
         if writes_for is not None and not line.is_info:
             line = replace(line, links=whereto.of_flag(writes_for, flag, prescribes=prescribes))
         kind = "infos" if line.is_info else "questions" if line.is_question else f"{row.severity}s"
+        # What is decided already does not hide what is still to be.
+        if kind == "overrides" and not line.is_open:
+            kind = "decided"
         found[kind].append(line)
     return found
 

@@ -288,6 +288,14 @@ def test_flags_alone_are_decided_where_nothing_is_asked(ready: Cast, signed_in: 
     assert row.signature is not None
     assert signatures.matches(row.signature, row.content)
     assert Clearance.objects.get(patient=ready.pat).status == Status.CLEARED
+    # What is decided does not hide what is still to be.
+    medicine(ready, "oxycodone 5 mg", now)
+    page = client.get(url(ready)).content.decode()
+    assert (
+        page.index("oxycodone 5 mg is an opioid")
+        < page.index('id="flags-decided"')
+        < page.index("Takes 1 mg at night.")
+    )
 
 
 def test_half_an_override_is_no_override(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
