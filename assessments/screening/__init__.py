@@ -1,8 +1,8 @@
 """What speaks against a dose: facts and limits in, flags out. Pure, deterministic, and every rule under its own name.
 
 Here are the rules of domain.md 1.2 (who may be treated), 1.3 (contraindications and cautions) and 1.4 (medicines), as rows where a row
-says it all and as small functions where it does not. What a rule and a flag are is in ``rules.py``; the rules are in ``conditions.py`` (with
-those of the day) and ``medicines.py``; whoever asks asks here. Not here: the facts (assessments/facts.py), how a medicine's name is read
+says it all and as small functions where it does not. What a rule and a flag are is in ``rules.py``; the rules are in ``eligible.py``,
+``conditions.py``, ``mind.py`` and ``medicines.py``; whoever asks asks here. Not here: the facts (assessments/facts.py), how a medicine's name is read
 (assessments/medicines.py), how long a decision holds (eligibility.py), and the decisions themselves, which are a prescriber's.
 
 Four habits of every rule:
@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from assessments.facts import Fact, Facts
+from assessments.screening import eligible, mind  # noqa: F401 - their rules enter themselves in rules.py when they are read
 from assessments.screening.conditions import CONDITION_ROWS, ConditionRow, _row_rule
 from assessments.screening.medicines import MEDICINE_ROWS, WITHOUT_RULE, MedicineRow, _medicine_rule
 from assessments.screening.rules import (

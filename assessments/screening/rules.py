@@ -1,6 +1,6 @@
 """What a rule and a flag are: the limits, the flag, the facts that still stand, and how a rule enters the set.
 
-The rules themselves are in ``conditions.py`` and ``medicines.py``.
+The rules themselves are in ``eligible.py``, ``conditions.py``, ``mind.py`` and ``medicines.py``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

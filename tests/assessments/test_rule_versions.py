@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from assessments import medicines, screening
-from assessments.screening import conditions, rules
+from assessments.screening import conditions, mind, rules
 from assessments.screening import medicines as medicine_rules
 
 PATH = Path(__file__).with_name("rule_versions.json")
@@ -47,7 +47,7 @@ def fingerprint(*things: Any) -> str:
 def now() -> dict[str, list[Any]]:
     # A row that a function names by a constant is part of the rule.
     rows = {
-        "PSY-PSYHX": conditions.PSYCHOSIS_HISTORY, "SUB-SUD": conditions.SUBSTANCE_USE, "HEP-SEV": conditions.SEVERE_LIVER,
+        "PSY-PSYHX": mind.PSYCHOSIS_HISTORY, "SUB-SUD": mind.SUBSTANCE_USE, "HEP-SEV": conditions.SEVERE_LIVER,
         "HEP-MOD": conditions.MODERATE_LIVER, "RESP": conditions.BREATHING,
     }  # fmt: skip
     versions: dict[str, list[Any]] = {
