@@ -41,6 +41,13 @@ document.addEventListener(
       event.stopImmediatePropagation();
       return;
     }
+    if (!navigator.onLine && !form.matches("[data-in-place]")) {
+      // The browser would lay a page of its own over what was chosen and over the numbers to call. Nothing is lost by waiting.
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      document.dispatchEvent(new CustomEvent("htmx:sendError"));
+      return;
+    }
     setTimeout(() => {
       const htmx = form.matches("[hx-post], [hx-put], [hx-patch], [hx-delete]");
       if (htmx ? form.classList.contains("htmx-request") : !event.defaultPrevented) start(form, event.submitter);

@@ -63,6 +63,13 @@ def test_three_interrupted_sittings_on_a_phone(
     page.goto(f"/portal/questionnaires/{asked.pk}/")
     expect(page.get_by_text("Welcome back")).to_be_visible()
     expect(page.get_by_label("More than half the days")).to_be_checked()
+    # In a tunnel the question stays, with the numbers to call on it, and no page of the browser's own.
+    context.set_offline(True)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("No answer from the clinic.")).to_be_visible()
+    expect(page.get_by_role("main").get_by_role("link", name="Call 988")).to_be_visible()
+    context.set_offline(False)
+    page.get_by_role("button", name="Dismiss").click()
     page.get_by_role("button", name="Next").click()
 
     # The keyboard alone from here: the question has the focus, the answers are one stop, Enter goes on.
