@@ -1,14 +1,19 @@
 """Somebody writes in a packet or a questionnaire that they are in danger, and says so when asked: people are called at once."""
 
+from collections.abc import Callable
 from datetime import datetime
 
+import structlog
 from django.db import transaction
 
-from assessments.actions import alerts, clearances
+from assessments.actions import alerts, clearances, responses
 from assessments.models import RiskAlert
 from clinic.actions import pages
+from clinic.logs import trail
 from clinic.models import Page, User
 from patients.models import Patient
+
+log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -32,3 +37,22 @@ def call_for_help(*, by: User, patient: Patient, now: datetime) -> RiskAlert:
     if page.acknowledged_at is not None:
         pages.ring_again(by=by, page=page, now=now)
     return known
+
+
+def reach_somebody(*, who: Callable[[], User], patient: Patient, now: datetime) -> bool:
+    """Return whether people were called: by an alert, and when that fails in the way that is left.
+
+    It raises nothing, not even what finding out ``who`` asks raises: somebody in danger is waiting for a page with the numbers.
+    """
+    try:
+        call_for_help(by=who(), patient=patient, now=now)
+    except Exception as error:
+        log.error("words_failed", reason=trail(error))
+    else:
+        return True
+    try:
+        responses.call_people(patient=patient, now=now)
+    except Exception as error:
+        log.error("words_failed_twice", reason=trail(error))
+        return False
+    return True

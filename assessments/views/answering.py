@@ -295,28 +295,9 @@ def _danger_said(request: OurRequest, way: Way, asked: AssessmentRequest) -> Htt
     """Take the answer to "are you in danger now?". A yes calls people, and shows the numbers whatever comes of that."""
     if request.POST["danger"] != "yes":
         return go_to(request, way.to(show="check"))
-    told = _told(
-        request, asked,
-        lambda: calling_help.call_for_help(by=_who(way, asked, request), patient=asked.patient, now=request.now),
-    )  # fmt: skip
+    told = calling_help.reach_somebody(who=lambda: _who(way, asked, request), patient=asked.patient, now=request.now)
     context = {"alarmed": True, "told": told, "handed_in": False, "onward": way.to(show="check")}
     return _answer(request, "assessments/questionnaire_done.html", way, asked, None, context)
-
-
-def _told(request: OurRequest, asked: AssessmentRequest, act: Callable[[], object]) -> bool:
-    """Return whether people were called: by the act, and when that fails in the way that is left."""
-    try:
-        act()
-    except Exception as error:  # whatever it is, somebody in danger is waiting for this page
-        log.error("words_failed", reason=trail(error))
-    else:
-        return True
-    try:
-        responses.call_people(patient=asked.patient, now=request.now)
-    except Exception as error:
-        log.error("words_failed_twice", reason=trail(error))
-        return False
-    return True
 
 
 def _failed(request: OurRequest, asked: AssessmentRequest, error: Exception) -> None:

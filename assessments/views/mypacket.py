@@ -1,7 +1,6 @@
 """The patient's packet: what there is to do, one screen of it, everything once more before it is handed in, and the thanks."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -13,7 +12,7 @@ from django.utils.translation import gettext as _
 from assessments import definitions, merging, packetchecks
 from assessments.access import my_packet as newest_packet
 from assessments.access import my_packet_or_404
-from assessments.actions import calling_help, handing_in, packets, responses
+from assessments.actions import calling_help, handing_in, packets
 from assessments.forms.packets import PacketSectionForm, SubmitPacketForm
 from assessments.models import AssessmentRequest, Packet, PacketSection
 from assessments.packetparts import BY_CODE, SECTIONS
@@ -22,7 +21,6 @@ from clinic import localtime
 from clinic.access import GET, GET_POST, portal_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, PortalRequest, answer, go, go_to
-from clinic.logs import trail
 from clinic.models import new_id
 from patients import consentneeds
 
@@ -161,23 +159,9 @@ def packet_section(request: PortalRequest, part: str) -> HttpResponse:
 
 def _danger(request: PortalRequest, packet: Packet) -> HttpResponse:
     """Answer "I am in danger now" with the numbers, whatever comes of calling people and of keeping what was typed."""
-    told = True
-    try:
-        calling_help.call_for_help(by=request.user, patient=packet.patient, now=request.now)
-    except Exception as error:  # whatever it is, somebody in danger is waiting for this page
-        log.error("words_failed", reason=trail(error))
-        told = _call_anybody(packet, request.now)
+    told = calling_help.reach_somebody(who=lambda: request.user, patient=packet.patient, now=request.now)
     context = {"told": told, "phone": packet.patient.home_location.phone, "has_phone": bool(packet.patient.phone)}
     return answer(request, "assessments/_packet_danger.html", context)
-
-
-def _call_anybody(packet: Packet, now: datetime) -> bool:
-    try:
-        responses.call_people(patient=packet.patient, now=now)
-    except Exception as error:
-        log.error("words_failed_twice", reason=trail(error))
-        return False
-    return True
 
 
 def _after(
