@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,6 +24,8 @@ STEPS = {
     Step.WRITE_DISPOSITION: gettext_lazy("Write down what follows"),
     Step.CLOSED: gettext_lazy("Closed"),
 }
+# How long before its alert an answer may have been given without saying so.
+JUST_NOW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def clock(due: datetime, now: datetime, tz: ZoneInfo) -> Clock:
 class Answered:
     """One reason for the alert: the question and the answer, in its words where they may be shown.
 
-    ``since`` says what stands now in the answer's place, where somebody corrected it or took it back after the alert.
+    ``since`` says what stands now in the answer's place, where somebody corrected it or took it back after the alert. ``when`` is when
+    it was answered, where that was not just before the alert: a sheet of paper may be days old.
     """
 
     instrument: str
@@ -60,6 +63,7 @@ class Answered:
     answer: str
     is_blank: bool = False
     since: str = ""
+    when: str = ""
 
 
 def answered(
@@ -83,8 +87,19 @@ def answered(
             lines.append(Answered("", _("An alarming answer."), ""))
         else:
             line = _answered(response, signal, held, on)
-            lines.append(replace(line, since=_since(newer.get(response.pk), signal, alert.location.tz)))
+            tz = alert.location.tz
+            since = _since(newer.get(response.pk), signal, tz)
+            lines.append(replace(line, since=since, when=_when(response, alert.raised_at, tz)))
     return lines
+
+
+def _when(response: AssessmentResponse, raised_at: datetime, tz: ZoneInfo) -> str:
+    """Return when it was answered, "" for just now. Of a sheet of paper only the day is known."""
+    if response.mode == AssessmentResponse.Mode.PAPER:
+        return _("from paper, of %(day)s") % {"day": localtime.day_text(localtime.day_of(response.answered_at, tz))}
+    if raised_at - response.answered_at > JUST_NOW:
+        return _("answered %(moment)s") % {"moment": localtime.moment_text(response.answered_at, tz)}
+    return ""
 
 
 def _since(newer: AssessmentResponse | None, signal: dict[str, Any], tz: ZoneInfo) -> str:

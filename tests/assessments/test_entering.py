@@ -180,6 +180,14 @@ def test_a_total_that_is_not_the_plain_sum_says_so(cast: Cast, theo: Client) -> 
     assert "From 0 to 100: the plain sum of the answers (at most 25) times 4." in body
 
 
+def test_an_alert_from_paper_says_of_which_day_the_sheet_is(cast: Cast, theo: Client) -> None:
+    """Whoever calls speaks of Monday's sheet, and not of an answer that was given a minute ago."""
+    theo.post(address(cast, "phq-9", Way.PAPER_TOTAL), typed(day="2027-01-11", part_total="14"))
+    page = theo.get(reverse("assessments:alert", args=[RiskAlert.objects.get().pk])).content.decode()
+    assert "from paper, of Mon 11 Jan 2027" in page
+    assert "alert raised Wed 13 Jan 2027" in page
+
+
 def test_an_impossible_total_is_refused_beside_its_field(cast: Cast, theo: Client) -> None:
     for code, values, sentence in [
         ("phq-9", {}, "Enter the total, or the totals of its parts."),

@@ -224,7 +224,7 @@ class TestPanel:
         with time_machine.travel(NOW + timedelta(minutes=2), tick=False):
             typed = {**SAID, "heart_rate": "60"}
             body = dana.post(path(cast, "measurement", "heart_rate"), typed, follow=True).content.decode()
-        assert "It changes nothing for a dose." in body
+        assert "No flag is raised by it, and none is lifted." in body
 
     def test_every_page_says_whose_record_it_writes(self, cast: Cast, signed_in: SignedIn) -> None:
         line = make.make_health_fact(Medication, cast.pat, cast.nina, text="xanax", taking="current")
@@ -255,7 +255,7 @@ class TestPanel:
         ):
             body = nina.post(path(cast, "measurement", kind), {**SAID, **typed}, follow=True).content.decode()
             assert says in body, kind
-            assert "It changes nothing for a dose." not in body, kind
+            assert "No flag is raised by it, and none is lifted." not in body, kind
 
     def test_vital_signs_are_recorded_together_and_screened_once(self, cast: Cast, signed_in: SignedIn) -> None:
         make.make_health_fact(Measurement, cast.pat, cast.nina, kind="weight", first=70)
