@@ -5,9 +5,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from clinic import enrolled
 from clinic.access import GET, POST, Permission, memberships_of, public_view, staff_view
 from clinic.http import StaffRequest, go_to
-from clinic.models import Role, User
+from clinic.models import EnrolledDevice, Role, User
 
 # The first page by role; the first role held that is listed here wins.
 FRONT_PAGES = {
@@ -29,7 +30,10 @@ def home(request: HttpRequest) -> HttpResponse:
     """Return the public page, or a redirect to the first page of whoever is signed in."""
     user = request.user
     if not isinstance(user, User):
-        return HttpResponseRedirect(reverse("patients:welcome"))
+        # Whoever wanders off at a kiosk comes back to its start, and nobody has to find it again.
+        device = enrolled.device_of(request)
+        at_kiosk = device is not None and device.kind == EnrolledDevice.Kind.KIOSK
+        return HttpResponseRedirect(reverse("assessments:kiosk" if at_kiosk else "patients:welcome"))
     if user.is_patient:
         return HttpResponseRedirect(reverse("sessions:portal_home"))
     held = {Role(membership.role) for membership in memberships_of(user)}

@@ -130,6 +130,7 @@ class TestAnswering:
         assert kiosk.get(HERE).headers["Location"] == reverse("assessments:kiosk_done")
         thanks = kiosk.get(reverse("assessments:kiosk_done"))
         assert thanks.headers["Refresh"] == "15;url=/kiosk/"
+        assert kiosk.get("/").headers["Location"] == START, "the way back from the numbers to call"
         assert "Pat" not in thanks.content.decode()
         assert KioskPass.objects.get().closed_at == now
         for path in (HERE, HERE + "?question=q1"):

@@ -230,6 +230,8 @@ class TestMyProgress:
 
     def test_only_ones_own(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
         make.make_response(cast.pat, cast.pat_user, answers=phq(20), at=now)
+        own = signed_in(cast.quinn_user).get(reverse("patients:portal_me")).content.decode()
+        assert reverse("assessments:my_progress") in own, "a page that nothing leads to is none"
         page = signed_in(cast.quinn_user).get(reverse("assessments:my_progress")).content.decode()
         assert "Nothing to draw yet" in page
         assert not drawn(page)
