@@ -10,15 +10,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.urls import reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from assessments import answered, definitions, factlines, plausible, screening, sparklines, whereto, workup
+from assessments import answered, definitions, factlines, healthwords, plausible, screening, sparklines, whereto, workup
 from assessments.definitions import UnknownInstrument
 from assessments.models import AssessmentResponse, Clearance, ClearanceMove, Measurement, Score, ScreeningFlag, Source
 from clinic import localtime
-from clinic.models import User
 from patients.models import Patient
 from patients.models.consents import Route
 
@@ -194,15 +193,12 @@ def vitals(measured: Iterable[Measurement], tz: ZoneInfo) -> tuple[list[dict[str
 
 
 def _value(row: Measurement, tz: ZoneInfo) -> dict[str, Any]:
-    numbers = [
-        number_format(value.normalize(), use_l10n=True, force_grouping=False) if value is not None else "—"
-        for value in (row.first, row.second)
-    ]
+    numbers = [healthwords.number(value) or "—" for value in (row.first, row.second)]
     two = row.kind in {Measurement.Kind.BLOOD_PRESSURE, Measurement.Kind.LIVER_TEST}
     value = row.get_result_display() if row.result else "/".join(numbers if two else numbers[:1])
     unit = str(UNITS.get(Measurement.Kind(row.kind), ""))
     if row.kind == Measurement.Kind.WEIGHT and row.first is not None:
-        unit = f"kg ({number_format(plausible.pounds(row.first))} lb)"
+        unit = f"kg ({healthwords.number(plausible.pounds(row.first))} lb)"
     return {
         "key": f"measurement-{row.pk}",
         "value": value,
@@ -258,7 +254,7 @@ def moves(found: Iterable[ClearanceMove], tz: ZoneInfo) -> list[dict[str, Any]]:
         {
             "to": move.get_to_status_display(),
             "cause": move.get_cause_display(),
-            "who": _name(move.by),
+            "who": move.by.name,
             "when": localtime.moment_text(move.at, tz),
             "reason": move.reason,
             "flag": move.flag.flag.sentence if move.flag is not None else "",
@@ -266,7 +262,3 @@ def moves(found: Iterable[ClearanceMove], tz: ZoneInfo) -> list[dict[str, Any]]:
         }
         for move in found
     ]
-
-
-def _name(user: User) -> str:
-    return user.name

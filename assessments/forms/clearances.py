@@ -16,7 +16,6 @@ from patients.models.consents import Route
 FORM_ID = "review"
 # Beside the label, where the shell would say "(optional)": what is left open is not decided.
 NEEDED_WHEN = {"reason": _("(needed for a no and a not yet)"), "workup_words": ""}
-_CLEARED = (Clearance.Status.CLEARED, Clearance.Status.CLEARED_WITH_CONDITIONS)
 
 
 class ReviewForm(SignatureFields):
@@ -102,7 +101,7 @@ class ReviewForm(SignatureFields):
     def decision(self) -> dict[str, Any]:
         """Return the arguments of the decision, as ``reviews.decide`` takes them; what the outcome has no place for is left out."""
         data = self.cleaned_data
-        clears = data["outcome"] in _CLEARED
+        clears = data["outcome"] in Clearance.CLEARED
         return {
             "outcome": data["outcome"],
             "reason": data["reason"],

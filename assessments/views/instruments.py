@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from assessments import definitions, wordings
 from assessments.actions import instruments as actions
+from assessments.answered import TIERS
 from assessments.definitions import Permission as Held
 from assessments.forms.instruments import RecordWordingForm
-from assessments.instrument import Answerer, Definition, Item, Kind, LicenceStatus, Tier, WordingSource
+from assessments.instrument import Answerer, Definition, Item, Kind, LicenceStatus, WordingSource
 from assessments.models import InstrumentWording
 from clinic import localtime
 from clinic.access import GET_POST, POST, Permission, holds, staff_view
@@ -27,7 +28,6 @@ LICENCES = {
     LicenceStatus.PERMISSION_REQUIRED: gettext_lazy("permission required"),
 }
 ANSWERERS = {Answerer.PATIENT: gettext_lazy("the patient"), Answerer.CLINICIAN: gettext_lazy("a clinician, who asks")}
-TIERS = {Tier.RED: gettext_lazy("red"), Tier.ORANGE: gettext_lazy("orange"), Tier.YELLOW: gettext_lazy("yellow")}
 
 
 def _definition_or_404(code: str) -> Definition:
