@@ -5,6 +5,7 @@ Run once a release, before any process of the new code serves. Any failure ends 
 clinic has not approved yet are put before a medical director as a draft; what needs them refuses until then.
 """
 
+import gc
 from typing import Any
 
 from django.core.management import call_command
@@ -24,11 +25,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [RELEASE_LOCK])
+        often = gc.get_threshold()
         try:
+            # Each migration draws every model anew: looking through all of them for garbage is a fifth of the work.
+            gc.set_threshold(50_000, 20, 20)
             call_command("migrate", interactive=False, verbosity=options["verbosity"])
             grants.grant(connection)
             draft = policy.propose_missing(now=clock.now())
         finally:
+            gc.set_threshold(*often)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [RELEASE_LOCK])
         self.stdout.write("The database fits this release.")
