@@ -101,7 +101,9 @@ class LetterOnItsWay(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            _("Its letter is on its way already. “What was sent, and why not” on the patient’s page says how far it is.")
+            _(
+                "Its letter is on its way already. “What was sent, and why not” on the patient’s page says how far it is."
+            )
         )
 
 
