@@ -184,7 +184,8 @@ def hand_in(
             lambda: _ask_for_a_call(by, patient, response, now), otherwise=lambda: _call_people(by, patient, now)
         )
     _whatever_happens(
-        lambda: flags.rescreen_within(by=by, patient=patient, now=now), otherwise=lambda: _tell_managers(by, patient, now)
+        lambda: flags.rescreen_within(by=by, patient=patient, now=now),
+        otherwise=lambda: _tell_managers(by, patient, now),
     )
     audit.record(by, _verb(response), response, now=now, location_id=patient.home_location_id, details=details)
     return response

@@ -1,6 +1,7 @@
 """Risk alerts: what an answer sets off, on which clock, who hears of it, and who alone may close it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -553,7 +554,7 @@ class TestPages:
         shown = client.get(url).content.decode()
         assert "since" not in shown.split("answered-title")[1].split("</section>")[0]
         assert "Another alert" not in shown
-        more = {"code": "phq-9", "correction_reason": "Misheard it."}
+        more: dict[str, Any] = {"code": "phq-9", "correction_reason": "Misheard it."}
         second = make.make_response(cast.pat, cast.theo, answers={"q9": 1}, corrects=response, **more)
         third = make.make_response(cast.pat, cast.theo, answers={"q9": 0}, corrects=second, **more)
         other = raise_one(cast, YELLOW)

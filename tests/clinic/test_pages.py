@@ -3,6 +3,7 @@
 import smtplib
 import threading
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -177,7 +178,8 @@ def test_two_workers_call_once(cast):
     assert PageCall.objects.count() == len(subjects)
 
     # Three answer at once: one has, and the others are told who.
-    gate, outcomes = threading.Barrier(3), []
+    gate = threading.Barrier(3)
+    outcomes: list[Any] = []
 
     def answer(who):
         try:
