@@ -358,6 +358,7 @@ class TestDesk:
         packet = Packet.objects.get()
         assert packet.asks_about_trauma
         assert "Sent Wed 13 Jan 2027; good until Fri 12 Feb 2027" in self.panel(frida, cast)
+        assert "questionnaires of it that were begun are begun anew" in self.panel(frida, cast), "said before the press"
         remind = frida.post(reverse("assessments:remind_packet", args=[packet.pk]))
         assert remind.status_code == 422
         assert "on its way already" in remind.content.decode()
