@@ -345,8 +345,9 @@ _YOUR_TURN = _("Waiting for your answers.")
 PATIENT_WORDS = {
     _S.INVITED: _YOUR_TURN, _S.PACKET_IN_PROGRESS: _YOUR_TURN,
     _S.PACKET_SUBMITTED: _UNDER_REVIEW, _S.CLINICIAN_REVIEW: _UNDER_REVIEW, _S.MEDICAL_CLEARANCE_PENDING: _UNDER_REVIEW,
-    _S.MORE_INFO_REQUESTED: _WE_CALL, _S.DEFERRED: _WE_CALL, _S.SUSPENDED: _WE_CALL, _S.DECLINED: _WE_CALL,
-    _S.REFERRED_OUT: _WE_CALL, _S.EXPIRED: _WE_CALL,
+    _S.MORE_INFO_REQUESTED: _WE_CALL, _S.DEFERRED: _WE_CALL, _S.DECLINED: _WE_CALL, _S.REFERRED_OUT: _WE_CALL,
+    # A call is promised where somebody has it on their list (assessments.actions.reviews); these are reviewed again.
+    _S.SUSPENDED: _UNDER_REVIEW, _S.EXPIRED: _("Your review has run out. Before the next dose we look at everything again."),
     _S.CLEARED: _("Reviewed. Your team plans the next step with you."),
     _S.CLEARED_WITH_CONDITIONS: _("Reviewed. Your team plans the next step with you."),
     _S.WITHDRAWN_BY_PATIENT: _("You asked us to stop here."),

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from assessments import definitions, todolist
 from assessments.access import get_my_request_or_404
-from assessments.models import AssessmentRequest, AssessmentResponse
+from assessments.models import AssessmentRequest, AssessmentResponse, Clearance
 from assessments.views import answering
 from assessments.views.answering import Way
 from clinic import localtime
@@ -25,9 +25,16 @@ _MODES = (AssessmentResponse.Mode.PORTAL, AssessmentResponse.Mode.LINK, Assessme
 
 @portal_view()
 def to_do(request: PortalRequest) -> HttpResponse:
-    """Return what waits for the patient, each with its minutes, and what they handed in last."""
+    """Return what waits for the patient, each with its minutes, how their intake stands, and what they handed in last.
+
+    Of the intake they read neutral words and never a rule or a reason (domain.md 1.6).
+    """
     patient = my_patient(request)
-    context = {"patient": patient, "rows": todolist.rows_of(patient, request.now), "done": _done(patient)}
+    newest = Clearance.objects.filter(patient=patient).order_by("-opened_at", "-id").first()
+    context = {
+        "patient": patient, "rows": todolist.rows_of(patient, request.now), "done": _done(patient),
+        "standing": newest.patient_words if newest else "",
+    }  # fmt: skip
     return answer(request, "assessments/to_do.html", context, part="rows")
 
 

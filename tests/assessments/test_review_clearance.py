@@ -475,8 +475,11 @@ def test_a_suspended_clearance_says_why_to_clinicians_and_is_cleared_again_when_
     assert clearance.status == Status.SUSPENDED
     page = client.get(url(ready)).content.decode()
     assert "a new fact that stops a dose" in page
-    assert clearance.patient_words == "We will call you."
     assert clearance.desk_words == "not cleared"
+    todo = signed_in(ready.pat_user).get(reverse("assessments:to_do")).content.decode()
+    assert "Under review." in todo, "what the patient may know, and no reason"
+    assert "stops a dose" not in todo
+    assert "aneurysm" not in todo
     assert send(client, ready, clearance, **CLEARED).status_code == 422
 
     make.make_health_fact(

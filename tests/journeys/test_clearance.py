@@ -71,7 +71,7 @@ def test_clearance_with_an_override_and_a_block_after_it(cast: Cast, signed_in: 
         )
         clearance.refresh_from_db()
         assert clearance.status == "suspended"
-        assert clearance.patient_words == "We will call you."
+        assert clearance.patient_words == "Under review."
         assert WorkItem.objects.open().filter(kind="clearance_review", subject_id=clearance.pk).exists()
         dana = signed_in(cast.dana)
         refused = _decide(dana, cast, **{**said, "outcome": "cleared", "conditions": ""})
