@@ -108,6 +108,9 @@ class FactForm(words.Form):
         day, clock = data.get("on"), data.get("clock")
         if self.has_hour and bool(day) != bool(clock) and not {"on", "clock"} & set(self.errors):
             self.add_error("clock" if day else "on", gettext_now("Enter both the day and the time, or neither."))
+        if day and day > localtime.day_of(self.now, self.tz):
+            # Said here already: the last day of the calendar has no moment in every zone.
+            self.add_error("on", gettext_now("This time is still to come. Enter when it was measured, or said."))
         return data
 
     @property

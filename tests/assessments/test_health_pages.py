@@ -114,6 +114,7 @@ class TestRecord:
             ("measurement", "liver_test", {}, "ALT, AST or both"),
             ("condition", "", {"kind": "leprosy", "state": "past"}, "Choose one"),
             ("condition", "", {"kind": "tia", "state": "past", "onset_on": "2027-01-14"}, "still to come"),
+            ("statement", "escort_possible", {"value": "yes", "on": "9999-12-31"}, "still to come"),
             ("condition", "", {"kind": "tia", "state": "past", "on": "1984-05-16"}, "before the patient was born"),
             ("family_history", "", {"psychosis": "yes"}, "a parent, brother, sister or child"),
             ("medication", "", {"text": "x" * 201, "taking": "current"}, "too long"),
