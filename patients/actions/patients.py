@@ -302,7 +302,8 @@ def _facts(identity: Identity) -> Facts:
 
 
 def _locked(patient: Patient) -> Patient:
-    rows = Patient.objects.select_for_update(no_key=True, of=("self",)).select_related("home_location", "portal_user")
+    # Without the portal's user: joined, it would be nobody where the patient joined while we waited.
+    rows = Patient.objects.select_for_update(no_key=True, of=("self",)).select_related("home_location")
     return rows.get(pk=patient.pk)
 
 

@@ -47,13 +47,17 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
         return to_come.select_related("location", "clinician").order_by("starts_at", "id")
 
     def locked(self) -> "AppointmentQuerySet":
-        """The same visits as they are now, locked for whoever changes them, with what sentences about them need."""
-        return self.locked_with("location", "visit_type", "clinician", "room", "patient")
+        """The same visits as they are now, locked for whoever changes them, with what sentences about them need.
+
+        Clinician and room are read when they are asked for: joined, they would be those from before the wait, and a visit
+        that was moved meanwhile would not be found.
+        """
+        return self.locked_with("location", "visit_type", "patient")
 
     def locked_with(self, *names: str) -> "AppointmentQuerySet":
         """The same visits as they are now, locked, with only what the act itself needs of others' rows.
 
-        For what is done all day and seldom refused: a refusal reads what its sentence names then.
+        ``names`` are relations that no act changes: PostgreSQL looks again at the locked row alone after a wait. For what is done all day and seldom refused: a refusal reads what its sentence names then.
         """
         rows = self.select_for_update(no_key=True, of=("self",))
         # Without a name select_related would follow every relation there is.

@@ -1,9 +1,12 @@
 """Moving a visit: the same row, letters of the old time dead, the second editor told, a refusal leaves the old time."""
 
+import threading
+import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection, transaction
 from django.urls import reverse
 
 from clinic import localtime
@@ -12,10 +15,10 @@ from sessions.actions import attendance, holds, visits, wishes
 from sessions.forms.visits import Slot
 from sessions.models import Appointment, Block, ChangeRequest, Reminder, ResourceHold
 from tests import factories as make
-from tests.cast import Cast
+from tests.cast import Cast, make_cast
 from tests.conftest import SignedIn
 
-from .booking import TEN, at, book
+from .booking import TEN, at, book, in_thread
 
 FRIDAY = at("14:00", 15)
 
@@ -38,6 +41,41 @@ def colleague(cast: Cast) -> User:
     make.make_member(second, cast.denver, Role.PRESCRIBER)
     make.make_working_hours(second, cast.denver)
     return second
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waited_for_a_move_finds_the_visit_moved() -> None:
+    """A cancel that waits for a move to another clinician and room acts on what the move left."""
+    cast = make_cast()
+    visit, drew = book(cast), colleague(cast)
+    results: list[object] = []
+
+    def cancel() -> None:
+        try:
+            results.append(visits.cancel(
+                by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.CLINIC,
+                reason=Appointment.CancelReason.OTHER, note="x", seen_version=visit.version + 1, now=make.NOON,
+            ))  # fmt: skip
+        except Exception as broken:
+            results.append(broken)
+
+    waiting = threading.Thread(target=in_thread(cancel))
+    with transaction.atomic():
+        move(cast, visit, clinician=drew, room=cast.second_room)
+        waiting.start()
+        with connection.cursor() as cursor:
+            for _turn in range(500):
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone()[0]:
+                    break
+                time.sleep(0.01)
+            else:
+                raise AssertionError("nobody waits")
+    waiting.join(30)
+    (cancelled,) = results
+    assert isinstance(cancelled, Appointment), cancelled
+    assert (cancelled.clinician, cancelled.room) == (drew, cast.second_room)
+    assert cancelled.status == Appointment.Status.CANCELLED
 
 
 class TestAction:
