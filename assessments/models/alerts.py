@@ -4,7 +4,7 @@ An alert is made in the transaction of the answer. Calling people is the work of
 clinician's disposition and by nothing else (domain.md 6.5).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Case, Exists, IntegerField, OuterRef, Q, Value, When
@@ -15,6 +15,10 @@ from clinic.models import Location, Membership, OnCall, Page, PageCall, Record, 
 from patients.models import CareTeamMember, Patient
 
 from .responses import AssessmentResponse
+
+
+# How long whoever was only called may read what came of it, once it is closed.
+AFTERWARDS = timedelta(days=7)
 
 
 class RiskAlertQuerySet(models.QuerySet["RiskAlert"]):
@@ -38,7 +42,8 @@ class RiskAlertQuerySet(models.QuerySet["RiskAlert"]):
         """Return the alerts on which ``user`` holds ``permission``: at their location, and because it is theirs to answer.
 
         Theirs it is who are on the patient's care team, were called about it or answered, are on call there now, direct the
-        place, or have it on their list because nobody treats the patient. A role alone opens no alert (domain.md 9.3).
+        place, or have it on their list because nobody treats the patient. A role alone opens no alert (domain.md 9.3). Who is
+        neither of the team nor the director has no business with it any more a week after it was closed.
         """
         about = Page.objects.filter(subject_type="riskalert", subject_id=OuterRef("pk"))
         called = PageCall.objects.filter(user=user).values("page_id")
@@ -48,10 +53,9 @@ class RiskAlertQuerySet(models.QuerySet["RiskAlert"]):
         items = WorkItem.objects.belonging_to(user, memberships_of(user)).filter(
             kind=WorkItem.Kind.RISK_ALERT, subject_id=OuterRef("pk")
         )
-        mine = (
-            Exists(team) | Exists(duty) | Exists(director) | Exists(items)
-            | Exists(about.filter(Q(acknowledged_by=user) | Q(pk__in=called)))
-        )  # fmt: skip
+        for_now = Q(closed_at=None) | Q(closed_at__gt=now - AFTERWARDS)
+        called_to_it = Exists(duty) | Exists(items) | Exists(about.filter(Q(acknowledged_by=user) | Q(pk__in=called)))
+        mine = Exists(team) | Exists(director) | (for_now & called_to_it)
         return self.filter(location_id__in=locations_where(user, permission)).filter(mine)
 
 

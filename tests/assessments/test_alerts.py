@@ -186,6 +186,14 @@ class TestTheDoor:
         PageCall.objects.create(page=Page.objects.get(), user=cast.nils, rung=0, called_at=NOON)
         assert self.who(cast, alert) == {"theo", "dana", "nina", "tess", "nils"}
 
+    def test_who_was_only_called_reads_it_for_a_week_after_it_is_closed(self, cast):
+        alert = raise_one(cast, ORANGE)
+        make.make_duty(cast.denver, cast.tess, "first", NOON - HOUR)
+        PageCall.objects.create(page=Page.objects.get(), user=cast.nils, rung=0, called_at=NOON)
+        for days, who in ((6, {"theo", "dana", "nina", "tess", "nils"}), (8, {"theo", "dana", "nina"})):
+            RiskAlert.objects.filter(pk=alert.pk).update(closed_at=NOON - timedelta(days=days))
+            assert self.who(cast, alert) == who, days
+
     def test_a_duty_that_is_over_or_elsewhere_opens_nothing(self, cast):
         alert = raise_one(cast, ORANGE)
         make.make_duty(cast.denver, cast.tess, "first", NOON - 48 * HOUR)
