@@ -39,6 +39,12 @@ def cast(transactional_db: None) -> Cast:
     return make_cast()
 
 
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None, live_server: LiveServer) -> LiveServer:
+    """The server of pytest-django, begun after the database is there, so that it ends before the database goes."""
+    return live_server
+
+
 @pytest.fixture
 def site(live_server: LiveServer, settings: object) -> str:
     """Return where the server is. Passkeys and cookies want "localhost"."""
