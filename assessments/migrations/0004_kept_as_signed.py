@@ -15,9 +15,7 @@ CREATE TRIGGER clearance_says_what_was_signed BEFORE UPDATE ON assessments_clear
         AND ({", ".join(f"OLD.{name}" for name in TERMS)}) IS DISTINCT FROM ({", ".join(f"NEW.{name}" for name in TERMS)})
     ) EXECUTE FUNCTION refuse_other_terms();
 """
-DROP_TERMS = (
-    "DROP TRIGGER clearance_says_what_was_signed ON assessments_clearance; DROP FUNCTION refuse_other_terms();"
-)
+DROP_TERMS = "DROP TRIGGER clearance_says_what_was_signed ON assessments_clearance; DROP FUNCTION refuse_other_terms();"
 KEPT = ("clearance", "riskalert", "screeningflag")
 CREATE_KEPT = "".join(
     f"CREATE TRIGGER {table}_is_kept BEFORE DELETE ON assessments_{table} FOR EACH ROW EXECUTE FUNCTION refuse_change();\n"

@@ -16,7 +16,6 @@ from patients.models import CareTeamMember, Patient
 
 from .responses import AssessmentResponse
 
-
 # How long whoever was only called may read what came of it, once it is closed.
 AFTERWARDS = timedelta(days=7)
 

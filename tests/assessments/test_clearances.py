@@ -176,11 +176,17 @@ def test_the_database_lets_a_clearance_go_where_the_table_says_and_nowhere_else(
 def test_the_database_keeps_what_was_signed_until_another_signature(cast: Cast) -> None:
     clearance = make.make_clearance(cast.pat, "cleared", by=cast.dana)
     row = Clearance.objects.filter(pk=clearance.pk)
-    for change in ({"max_mg": 400}, {"max_sessions": 12}, {"route": "im"}, {"decided_by": cast.theo}, {"expires_on": None}):
+    for change in (
+        {"max_mg": 400},
+        {"max_sessions": 12},
+        {"route": "im"},
+        {"decided_by": cast.theo},
+        {"expires_on": None},
+    ):
         with pytest.raises(IntegrityError, match="changes only with another signature"), transaction.atomic():
             row.update(**change)
     for kept in (clearance, make.make_flag(cast.pat), make.make_alert(cast.pat)):
-        with pytest.raises(IntegrityError, match="DELETE on .* is refused"), transaction.atomic():
+        with pytest.raises(IntegrityError, match=r"DELETE on .* is refused"), transaction.atomic():
             kept.delete()
     other = make.make_signature(cast.dana, cast.denver, purpose="clearance", subject_id=clearance.pk)
     assert row.update(max_mg=100, signature=other) == 1

@@ -28,7 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def opened() -> Iterator[Browser]:
+def opened(django_db_setup: None) -> Iterator[Browser]:
+    """A browser that is gone before the database goes: its open connections hold threads of the server, and they one each."""
     with chromium.browser() as browser:
         yield browser
 
@@ -37,12 +38,6 @@ def opened() -> Iterator[Browser]:
 def cast(transactional_db: None) -> Cast:
     """The cast in a database that the server's own threads can see."""
     return make_cast()
-
-
-@pytest.fixture(scope="session")
-def live_server(django_db_setup: None, live_server: LiveServer) -> LiveServer:
-    """The server of pytest-django, begun after the database is there, so that it ends before the database goes."""
-    return live_server
 
 
 @pytest.fixture
