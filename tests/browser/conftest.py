@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django import DjangoDbBlocker
 from pytest_django.live_server_helper import LiveServer
 
 from clinic.models import User
@@ -28,10 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def opened(django_db_setup: None) -> Iterator[Browser]:
+def opened(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Browser]:
     """A browser that is gone before the database goes: its open connections hold threads of the server, and they one each."""
     with chromium.browser() as browser:
         yield browser
+        with django_db_blocker.unblock():
+            # While Playwright's loop runs, this thread has connections of its own, which nobody would find afterwards.
+            connections.close_all()
 
 
 @pytest.fixture
