@@ -33,6 +33,8 @@ from sessions.models import Appointment, ChangeRequest, ReminderPlanItem, VisitT
 
 DENVER, PHOENIX = "Denver", "Phoenix"
 BEHIND, AHEAD = timedelta(days=182), timedelta(days=42)
+# Who came in that time, beside those with a name in the cast.
+PEOPLE = 156
 LETTERS_SINCE = timedelta(days=21)
 EVERY_DAY = tuple(range(7))
 Flags = dict[str, bool]
@@ -187,8 +189,11 @@ class Story:
         return uuid.UUID(int=self.dice.getrandbits(128), version=4)
 
 
-def tell(now: datetime) -> None:
-    """Fill the empty database with the demo clinic as it is at ``now``. Refuses when there is a clinic already."""
+def tell(now: datetime, *, people: int = PEOPLE) -> None:
+    """Fill the empty database with the demo clinic as it is at ``now``. Refuses when there is a clinic already.
+
+    With fewer ``people`` the same things happen to fewer.
+    """
     with connection.cursor() as cursor:
         # If the machine falls over now, the demo is simply told again.
         cursor.execute("SET synchronous_commit TO off")
@@ -196,7 +201,7 @@ def tell(now: datetime) -> None:
         cursor.execute("SET join_collapse_limit TO 1")
     story = Story(now)
     _found(story)
-    _stream_of_patients(story)
+    _stream_of_patients(story, people)
     _the_four(story)
     _busy_weeks(story)
     _enquiries(story)
@@ -434,10 +439,10 @@ def _register(story: Story, identity: Identity, site: str, at: datetime, referra
     )  # fmt: skip
 
 
-def _stream_of_patients(story: Story) -> None:
+def _stream_of_patients(story: Story, people: int) -> None:
     """A new person every day or so: an enquiry, a registration, an intake, then a course of visits."""
-    for number in range(1, 157):
-        came = story.begins + BEHIND * (number / 160)
+    for number in range(1, people + 1):
+        came = story.begins + BEHIND * (number / (people + 4))
         came = came.replace(hour=16, minute=number % 60)
         site = PHOENIX if number % 10 in {3, 6, 9} else DENVER
         story.later(came, lambda at, n=number, s=site: _one_patient(story, n, s, at))  # type: ignore[misc]

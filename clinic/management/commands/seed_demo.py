@@ -4,7 +4,7 @@ import gc
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clinic import clock, demo
 from clinic.models import Location
@@ -12,6 +12,9 @@ from clinic.models import Location
 
 class Command(BaseCommand):
     help = "Fill an empty database with the demo clinic."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--people", type=int, default=demo.PEOPLE, help="how many patients came in the half year")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO_MODE:
@@ -22,5 +25,5 @@ class Command(BaseCommand):
         # Millions of short-lived rows: looking through the whole program for garbage again and again is a tenth of it.
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
-        demo.tell(clock.now())
+        demo.tell(clock.now(), people=options["people"])
         self.stdout.write("The demo clinic is open.")
