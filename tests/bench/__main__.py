@@ -20,6 +20,8 @@ from typing import Any
 from clinic import devservices
 
 ITEMS = ("today", "book", "packet", "submit", "keep", "chart", "scores", "review")
+# One word for the items of one part of the product.
+PARTS = {"scheduling": ("today", "book"), "assessments": ("packet", "submit", "keep", "chart", "scores", "review")}
 MEASURE = "import sys, django; django.setup(); from tests.bench import measuring; measuring.main(sys.argv[1])"
 # As production would run on a machine of this size; a commit waits for the disk.
 POSTGRESQL = {"shared_buffers": "1GB", "synchronous_commit": "on", "max_wal_size": "4GB", "random_page_cost": "1.1"}
@@ -171,16 +173,17 @@ def show_growth(results: list[dict[str, Any]]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="script/bench", description="Times what people wait for, beside a bare view.")
-    parser.add_argument("items", nargs="*", metavar="|".join(ITEMS), help="what to measure (all)")
+    parser.add_argument("items", nargs="*", metavar="|".join((*PARTS, *ITEMS)), help="what to measure (all)")
     parser.add_argument("--patients", nargs="+", type=int, default=[1000, 100_000], help="sizes")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
     parser.add_argument("--crowd", type=int, default=100, help="rounds of sixteen clients on one slot")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     chosen = parser.parse_args(arguments)
-    if unknown := set(chosen.items) - set(ITEMS):
-        parser.error(f"There is no item {', '.join(sorted(unknown))}: say {' or '.join(ITEMS)}.")
-    chosen.items = chosen.items or list(ITEMS)
+    named = {item for word in chosen.items for item in PARTS.get(word, (word,))}
+    if unknown := named - set(ITEMS):
+        parser.error(f"There is no item {', '.join(sorted(unknown))}: say {' or '.join((*PARTS, *ITEMS))}.")
+    chosen.items = [item for item in ITEMS if item in named] or list(ITEMS)
     devservices.SETTINGS |= POSTGRESQL
     report: dict[str, Any] = {"on": datetime.now(UTC).date().isoformat(), "machine": machine(), "sizes": []}
     try:
