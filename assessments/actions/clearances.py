@@ -15,7 +15,7 @@ from clinic import audit, localtime
 from clinic.actions import system, worklist
 from clinic.errors import Refused
 from clinic.models import Role, Signature, User, WorkItem
-from patients.models import Patient
+from patients.models import CareTeamMember, Patient
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,15 @@ class NotInCare(Refused):
             _("The record says that this patient is %(state)s. Correct the state of care on the desk’s page first.")
             % {"state": patient.get_life_state_display()}
         )
+
+
+class NotOfTheTeam(Refused):
+    """An emergency opening reads, and records what the patient says; it opens no review and decides none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Only a prescriber of this patient’s care team decides or opens a review. Ask to be added to the team, or ask its prescriber.")
+        )  # fmt: skip
 
 
 class HasEnded(Refused):
@@ -115,8 +124,11 @@ def open_clearance(*, by: User, patient: Patient, now: datetime) -> Clearance:
 def begin_review(*, by: User, patient: Patient, now: datetime) -> Clearance:
     """Return the clearance in review without waiting for a packet: for another route, a renewal, or a history taken in person.
 
-    Refuses a patient who has died or was discharged, and a second review while one is open.
+    Refuses whoever is not of the care team, an emergency opening being for reading (docs/decisions/0027), a patient who has died or
+    was discharged, and a second review while one is open.
     """
+    if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
+        raise NotOfTheTeam
     clearance = open_clearance(by=by, patient=patient, now=now)
     if clearance.is_to_decide:
         raise ReviewIsOpen

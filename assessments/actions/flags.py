@@ -39,15 +39,6 @@ CHUNK = 500
 Status, Severity, Finding = ScreeningFlag.Status, ScreeningFlag.Severity, ScreeningFlag.Finding
 
 
-class NotOfTheTeam(Refused):
-    """An emergency opening is for reading."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            _("Only a prescriber of this patient’s care team decides. Ask to be added to the team, or ask its prescriber.")
-        )  # fmt: skip
-
-
 class HasChanged(Refused):
     """The facts, or somebody else's decision, came first."""
 
@@ -353,7 +344,7 @@ def guard_overrides(*, by: User, patient: Patient, overrides: Sequence[Override]
     today = localtime.day_of(now, patient.home_location.tz)
     people.may_prescribe(by, patient.home_location, today)
     if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
-        raise NotOfTheTeam
+        raise clearances.NotOfTheTeam
     until = override_expiry(today, _limits(now)[1].override_days)
     rows = ScreeningFlag.objects.open().filter(patient=patient).in_bulk({one.flag_id for one in overrides})
     chosen = []
@@ -420,7 +411,7 @@ def acknowledge(*, by: User, flag: ScreeningFlag, now: datetime) -> ScreeningFla
     """
     patient = clearances.locked_patient(flag.patient)
     if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
-        raise NotOfTheTeam
+        raise clearances.NotOfTheTeam
     row = ScreeningFlag.objects.live().filter(pk=flag.pk).first()
     if row is None:
         raise HasChanged

@@ -310,7 +310,7 @@ def guard_prescriber(*, by: User, patient: Patient, now: datetime) -> None:
     if not patient.gets_letters:
         raise NotInCare(patient)
     if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
-        raise flags.NotOfTheTeam
+        raise clearances.NotOfTheTeam
     people.may_prescribe(by, patient.home_location, localtime.day_of(now, patient.home_location.tz))
 
 

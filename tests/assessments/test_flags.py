@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from assessments import flagdata, screening, tasks
-from assessments.actions import flags
+from assessments.actions import clearances, flags
 from assessments.facts import ConditionKind
 from assessments.models import Clearance, Condition, HealthStatement, Measurement, Medication, Screening, ScreeningFlag
 from assessments.screening import Binds, Finding, Flag, Severity, screen
@@ -507,7 +507,7 @@ class TestDecide:
         for who, refusal in (
             (clean.nina, people.NotLicensed),
             (clean.omar, people.NotLicensed),
-            (other, flags.NotOfTheTeam),
+            (other, clearances.NotOfTheTeam),
         ):
             with pytest.raises(refusal), transaction.atomic():
                 self.decide(asked, who)

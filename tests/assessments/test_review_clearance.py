@@ -435,6 +435,14 @@ def test_an_emergency_opening_reads_and_never_decides(ready: Cast, signed_in: Si
     client.post(url(ready, "acknowledge_flags"), {"flags": [str(seen.pk)]})
     seen.refresh_from_db()
     assert seen.status == "open", "the team has still to see it"
+    ScreeningFlag.objects.filter(pk=seen.pk).update(status="resolved", settled_at=now)
+    # What the patient says is never lost for want of the team; a new question waits for it.
+    client.post(reverse("assessments:withdraw_clearance", args=[question(ready).pk]), {"reason": "Does not go on."})
+    assert question(ready).status == Status.WITHDRAWN_BY_PATIENT
+    page = client.post(url(ready, "begin_review"), follow=True).content.decode()
+    assert "decides or opens a review. Ask to be added to the team" in page
+    assert not Clearance.objects.live().exists()
+    assert url(ready, "begin_review") not in page
 
 
 def test_ids_of_another_patient_in_the_body_reach_nothing(ready: Cast, signed_in: SignedIn, now: datetime) -> None:
