@@ -69,6 +69,7 @@ class Verb(StrEnum):
     CONTACT_CHANGED = "contact.changed"
     CONTACT_ENDED = "contact.ended"
     DEVICE_ENROLLED = "device.enrolled"
+    DEVICE_REFUSED = "device.refused"
     DEVICE_REVOKED = "device.revoked"
     EQUIPMENT_CHANGED = "equipment.changed"
     FLAG_DECIDED = "flag.decided"

@@ -49,6 +49,7 @@ WORDS: dict[Verb, Any] = {
     Verb.CONTACT_CHANGED: _("changed a contact"),
     Verb.CONTACT_ENDED: _("ended a contact"),
     Verb.DEVICE_ENROLLED: _("enrolled a screen"),
+    Verb.DEVICE_REFUSED: _("showed a screen’s credential that opens nothing"),
     Verb.DEVICE_REVOKED: _("revoked a screen"),
     Verb.EQUIPMENT_CHANGED: _("changed equipment"),
     Verb.FLAG_DECIDED: _("decided a screening flag"),

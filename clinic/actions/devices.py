@@ -105,14 +105,25 @@ def revoke(*, by: User, device: EnrolledDevice, now: datetime) -> EnrolledDevice
 
 
 def set_up(*, credential: str, address: str, now: datetime) -> EnrolledDevice:
-    """Return the screen of that credential, seen now. Refuses a wrong or revoked one, and too many from one address."""
+    """Return the screen of that credential, seen now. Refuses a wrong or revoked one, and too many from one address.
+
+    A refusal is audited, too many once for each stretch of them. What was shown is kept nowhere.
+    """
     if not throttle.allows("device", address, most=MOST_CREDENTIALS_FROM_ONE_ADDRESS, seconds=IN_SECONDS, now=now):
+        if throttle.allows("device-told", address, most=1, seconds=IN_SECONDS, now=now):
+            _audit_refusal(None, "too_many", now)
         raise CredentialNotGood
-    device = EnrolledDevice.objects.filter(credential_hash=tokens.hash_of(credential), revoked_at=None).first()
-    if device is None:
+    device = EnrolledDevice.objects.filter(credential_hash=tokens.hash_of(credential)).first()
+    if device is None or device.revoked_at is not None:
+        _audit_refusal(device, "unknown" if device is None else "revoked", now)
         raise CredentialNotGood
     seen(device=device, now=now)
     return device
+
+
+def _audit_refusal(device: EnrolledDevice | None, how: str, now: datetime) -> None:
+    """Write that a screen was refused, when the request is over and whatever became of it."""
+    audit.record_afterwards(None, audit.Verb.DEVICE_REFUSED, device, now=now, details={"how": how})
 
 
 @transaction.atomic

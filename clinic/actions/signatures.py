@@ -142,13 +142,19 @@ def sign(
 ) -> Signature:
     """Return the signature of ``signer`` under exactly ``content``, made in the session of ``by``.
 
-    Refuses a signer who does not sign such a thing here, a wrong proof (counted and audited even though what it was for
-    is undone), too many of them, and the same text twice. A code signs once.
+    Refuses a signer who does not sign such a thing here, a wrong proof and too many of them (counted and audited even
+    though what they were for is undone), and the same text twice. A code signs once.
     """
     signer = User.objects.get(pk=signer.pk)
     beside = None if by.pk == signer.pk else by
     _guard_allowed(by, signer, purpose, location, device, now)
-    tries = _count_try(by, signer, now)
+    try:
+        tries = _count_try(by, signer, now)
+    except TooManyTries:
+        # Once for each window: whoever hammers on fills no table.
+        if throttle.allows("sign-told", f"{signer.pk}:{by.pk}", most=1, seconds=WINDOW_SECONDS, now=now):
+            _audit_refusal(by, signer, purpose, subject_type, subject_id, location, "too_many", now)
+        raise
     try:
         method = _prove(signer, proof, purpose, now)
     except WrongProof:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from clinic import tokens
@@ -92,6 +93,19 @@ class TestPages:
         page = client.get(reverse("clinic:devices")).content.decode()
         assert "Revoked lately" in page
         assert "No screen is enrolled" in page
+
+    def test_a_wrong_or_revoked_credential_is_audited_and_kept_nowhere(
+        self, cast: Cast, client: Client, now: datetime
+    ) -> None:
+        made, path = enroll(cast), reverse("clinic:set_up_device")
+        devices.revoke(by=cast.ada, device=made.device, now=make.NOON)
+        for credential in (made.credential, *["made-up"] * 11):
+            assert client.post(path, {"credential": credential}).status_code == 422
+        rows = AuditEvent.objects.filter(verb="device.refused").order_by("id")
+        assert [row.details["how"] for row in rows] == ["revoked", *["unknown"] * 9, "too_many"]
+        assert [row.subject_id for row in rows][:2] == [made.device.pk, None]
+        assert {(row.outcome, row.address) for row in rows} == {("refused", "127.0.0.1")}
+        assert not any(shown in str(row.details) for row in rows for shown in (made.credential, "made-up"))
 
     def test_strangers(self, cast: Cast, signed_in: SignedIn, now: datetime) -> None:
         theirs = devices.enroll(

@@ -339,6 +339,16 @@ class TestBruteForce:
         }  # fmt: skip
         assert not any(secret in str(row.details) for row in rows for secret in (make.PASSWORD, "918273"))
 
+    def test_too_many_are_written_once_though_their_transaction_is_undone(self, staff: Cast) -> None:
+        with audit.writes_afterwards():
+            for n in range(8):
+                refused = signatures.WrongProof if n < 5 else signatures.TooManyTries
+                with pytest.raises(refused), transaction.atomic():
+                    sign(staff.dana, staff.denver, signer=staff.nina, proof=shown("918273"))
+        rows = AuditEvent.objects.filter(verb="signature.refused", actor_id=staff.dana.pk, subject_id=staff.nina.pk)
+        assert [row.details["how"] for row in rows.order_by("id")] == ["proof"] * 5 + ["too_many"]
+        assert "918273" not in str(rows.values_list("details"))
+
     def test_a_stranger_without_a_password_takes_as_long(self, staff: Cast) -> None:
         """Whoever has no password is hashed for like everybody: Django does it, and this notices if it stops."""
         with (
