@@ -53,6 +53,7 @@ MUSTS: tuple[tuple[tuple[str, ...], str, str, float], ...] = (
     (("left_behind", "missing"), "bookings missing", "<=", 0),
     (("left_behind", "orphan_holds"), "holds without a visit", "<=", 0),
     (("left_behind", "not_wholly_held"), "visits not wholly held", "<=", 0),
+    (("answers_missing",), "answers handed in and missing", "<=", 0),
     (("memory_mb",), "memory of the web server, MB", "<=", 250),
 )
 GROWTH = 1.2

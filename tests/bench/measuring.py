@@ -34,6 +34,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from assessments.models import AssessmentResponse
 from clinic import clock, devservices
 from clinic.models import User
 from sessions.models import Appointment, ResourceHold
@@ -146,7 +147,7 @@ class Bench:
         self.app, self.limit, self.minder, self.servers = app, limit, minder, servers
         self.slots = list(self._slots())
         random.Random(3).shuffle(self.slots)
-        self.asked = 0
+        self.asked = self.handed_in = 0
 
     def _slots(self) -> Iterator[tuple[int, int, datetime]]:
         """Yield (place, number, start) of starts beyond the seeded days, no two for the same person, room or patient."""
@@ -276,11 +277,19 @@ class Bench:
         """W5: a PHQ-9 handed in, or one answer kept; beside it one insert."""
 
         def run(count: int) -> Figures:
+            begin = self.handed_in
+
             def ask(number: int, turn: int) -> load.Request:
-                return given.hand_in(SECRET) if item == "submit" else given.keep(number, turn, SECRET)
+                if item == "submit":
+                    # Each once: the clients are processes of their own and share no counter.
+                    return given.hand_in(begin + turn * count + number, SECRET)
+                return given.keep(number, turn, SECRET)
 
             right = answers.is_handed_in if item == "submit" else answers.is_kept
-            return load.run(self.app, ask, right, connections=count, seconds=seconds)
+            found = load.run(self.app, ask, right, connections=count, seconds=seconds)
+            if item == "submit":
+                self.handed_in += found.turns * count
+            return found
 
         return {
             "app": run,
@@ -470,9 +479,13 @@ def measure(
             if item in items and given is not None:
                 sys.stderr.write(f"  {item} ")
                 sides = bench.answering(item, given, seconds)
-                for run in sides.values():
-                    run(2)
-                result[item] = summary(bench.turns(rounds, sides))
+                stored = AssessmentResponse.objects.count()
+                right = sum(run(2).count for run in sides.values() if run is sides["app"])
+                found = bench.turns(rounds, sides)
+                result[item] = summary(found)
+                if item == "submit":
+                    right += sum(one.figures.count - one.figures.wrong for one in found if one.who == "app")
+                    result["answers_missing"] = stored + right - AssessmentResponse.objects.count()
         for item in charts.PAGES:
             if item in items and heavy is not None:
                 sys.stderr.write(f"  {item} ")
