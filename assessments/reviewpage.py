@@ -83,8 +83,8 @@ def flag_lines(
 ) -> dict[str, list[FlagLine]]:
     """Return the flags under what they do: those that stop, that ask for a decision, that are questions, that are decided, and to know.
 
-    ``shown`` are the anchors of the facts on this page; what is not on it leads to ``health_url``. ``writes_for`` is the patient
-    when the reader may record facts: each flag then leads to where it is answered.
+    ``shown`` are the anchors of the facts on this page; what is not on it leads to its own page, or to ``health_url``.
+    ``writes_for`` is the patient when the reader may record facts: each flag then leads to where it is answered.
     """
     found: dict[str, list[FlagLine]] = {"blocks": [], "overrides": [], "questions": [], "decided": [], "infos": []}
     mine = {row.pk for row in form.flags} if form is not None else set()
@@ -119,11 +119,16 @@ def _flag_line(
 
 
 def _where(trigger: str | None, shown: frozenset[str], health_url: str) -> str:
-    """Return where the fact is: on this page, else among the health facts; "" for a fact's absence."""
+    """Return where the fact is: on this page, else its own, else among all; "" for a fact's absence, and whom no fact is shown.
+
+    Whoever reads health facts reads answers too (docs/access.md).
+    """
     if not trigger:
         return ""
     anchor = factlines.anchor(":".join(trigger.split(":")[:2]))
-    return f"#{anchor}" if anchor in shown else health_url
+    if anchor in shown:
+        return f"#{anchor}"
+    return health_url and (whereto.page_of(trigger) or health_url)
 
 
 def _decided(row: ScreeningFlag, tz: ZoneInfo) -> str:

@@ -74,7 +74,17 @@ def _page(fact_id: str) -> Link | None:
     table, pk = _row(fact_id)
     if pk is None or table not in HAS_PAGE:
         return None
-    return Link(_("Correct or confirm it"), reverse("assessments:health_fact", kwargs={"table": table, "fact_id": pk}))
+    return Link(_("Correct or confirm it"), page_of(fact_id))
+
+
+def page_of(fact_id: str) -> str:
+    """Return the address of the one fact that an id names, a questionnaire's answers too; "" for one without a page."""
+    table, pk = _row(fact_id)
+    if pk is None:
+        return ""
+    if table == "assessmentresponse":
+        return reverse("assessments:response", args=[pk])
+    return reverse("assessments:health_fact", kwargs={"table": table, "fact_id": pk}) if table in HAS_PAGE else ""
 
 
 def _row(fact_id: str) -> tuple[str, UUID | None]:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from assessments import whereto
 from assessments.actions import clearances, flags
 from assessments.models import (
     Allergy,
@@ -238,7 +239,9 @@ def test_the_page_leads_from_what_is_missing_to_where_it_is_recorded(
     make.make_care_team_member(quinn, ready.nina)
     read = signed_in(ready.nina).get(reverse("assessments:chart_flags", args=[quinn.pk])).content.decode()
     assert reverse("assessments:confirm_medicine", args=[line.pk]) not in read
-    assert f'href="{reverse("assessments:health_fact", args=["medication", line.pk])}"' in read
+    assert f'<a href="{reverse("assessments:health_fact", args=["medication", line.pk])}">Show the fact</a>' in read
+    item_9 = whereto.page_of(f"assessmentresponse:{line.pk}:item9")
+    assert (item_9, whereto.page_of("disposition:1")) == (reverse("assessments:response", args=[line.pk]), "")
     for words in (
         "brought no box", "anaphylaxis", "in 2019", "Allergic to penicillin", "PTSD after a crash", "ICD-10-CM F43.10", "Asthma",
         "Nobody has said that the list is complete", "Can the patient give informed consent?", "kg (156.5 lb)",
