@@ -290,7 +290,7 @@ def ask_by_hand(
 ) -> list[AssessmentRequest]:
     """Return the requests a clinician makes: open at once, due at the end of a day of the place, open for a week more.
 
-    The patient is told in the next minute. Refuses what is not for patients, what is open already, and all of it then.
+    Whether and when the patient is told is ``reminding.told_at``. Refuses what is not for patients, what is open already, and all of it then.
     """
     held = wordings.permissions()
     tz = patient.home_location.tz

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from assessments.actions import links, requests
 from assessments.models import AssessmentRequest
-from clinic import policy
+from clinic import policy, quiethours
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused
 from clinic.logs import trail
@@ -161,6 +161,22 @@ def _tell(*, by: User, patient: Patient, asked: list[AssessmentRequest], now: da
         ),
     )  # fmt: skip
     return True
+
+
+def told_at(patient: Patient, now: datetime) -> datetime | None:
+    """Return when a letter about something new to answer leaves: now, or when the reader's night ends. None: none goes."""
+    if patient.has_portal:
+        channel = channel_for(patient)
+    else:
+        # A link goes by e-mail alone.
+        may = links.has_mailbox(patient) and has_consent(patient, Channel.EMAIL)
+        channel = Channel.EMAIL if may else None
+    if channel is None or not patient.gets_letters:
+        return None
+    if outbox.is_suppressed(category=Category.QUESTIONNAIRE, channel=channel, address=address_of(patient, channel)):
+        return None
+    window = quiethours.Window.of(policy.in_force(now).get("reminders", "window_local"))
+    return quiethours.next_opening(now, window, patient.tz)
 
 
 def _send_link(by: User, request: AssessmentRequest, now: datetime) -> bool:

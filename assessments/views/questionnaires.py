@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from assessments import answered, definitions, wordings
 from assessments.access import get_request_or_404, get_response_or_404
-from assessments.actions import asking, requests
+from assessments.actions import asking, reminding, requests
 from assessments.forms.entries import AskQuestionnairesForm, CancelQuestionnaireForm
 from assessments.instrument import Definition
 from assessments.models import AssessmentRequest, AssessmentResponse, RiskAlert, Score
@@ -245,7 +245,7 @@ def ask_questionnaires(request: StaffRequest, patient_id: uuid.UUID) -> HttpResp
             form.add_error(None, str(refusal))
         else:
             names = ", ".join(_name(row.code) for row in made)
-            messages.success(request, _asked_text(names, said["due_on"], patient))
+            messages.success(request, _asked_text(names, said["due_on"], patient, request.now))
             return go(request, "assessments:chart_questionnaires", patient.pk)
     context = {"patient": patient, "form": form, "waiting": sorted(_name(code) for code in waiting)}
     return answer(
@@ -253,10 +253,18 @@ def ask_questionnaires(request: StaffRequest, patient_id: uuid.UUID) -> HttpResp
     )
 
 
-def _asked_text(names: str, due_on: date, patient: Patient) -> str:
-    return _("%(names)s: asked, due %(day)s. %(name)s is told in the next minutes.") % {
-        "names": names, "day": localtime.day_text(due_on), "name": patient.called,
-    }  # fmt: skip
+def _asked_text(names: str, due_on: date, patient: Patient, now: datetime) -> str:
+    """Return what was asked, and whether a letter says so to the patient: where none goes, what there is to do instead."""
+    told = reminding.told_at(patient, now)
+    words = {"names": names, "day": localtime.day_text(due_on), "name": patient.called}
+    if told is None:
+        said = _("%(names)s: asked, due %(day)s. No letter goes to %(name)s: we have no agreement to letters about questionnaires, or no address to write to. The front desk gets a call on its list. Hand it over on the kiosk, or tell %(name)s yourself.")  # fmt: skip
+    elif told > now:
+        said = _("%(names)s: asked, due %(day)s. %(name)s is told from %(when)s on: it is too late for letters now.")
+        words["when"] = localtime.moment_text(told, patient.home_location.tz)
+    else:
+        said = _("%(names)s: asked, due %(day)s. %(name)s is told in the next minutes.")
+    return said % words
 
 
 @staff_view(Permission.QUESTIONNAIRE_ASK, methods=GET_POST)

@@ -237,7 +237,7 @@ def _follow_reader(message: OutboundMessage) -> OutboundMessage:
 def _why_not(message: OutboundMessage, now: datetime) -> str:
     if message.useful_until <= now:
         return str(Reason.NO_LONGER_USEFUL)
-    if _is_suppressed(message):
+    if is_suppressed(category=Category(message.category), channel=message.channel, address=message.address):
         return str(Reason.SUPPRESSED)
     return letters.get(message.kind).still_wanted(message, now)
 
@@ -251,12 +251,10 @@ def _wait_until(message: OutboundMessage, now: datetime) -> datetime | None:
     return None if opening == now else opening
 
 
-def _is_suppressed(message: OutboundMessage) -> bool:
+def is_suppressed(*, category: Category, channel: str, address: str) -> bool:
     """Return whether the address asked for no more letters of this sort. From the urgent nobody can opt out wholesale."""
-    about = Q(category=message.category) if message.is_urgent else Q(category=message.category) | Q(category="")
-    return Suppression.objects.filter(
-        about, channel=message.channel, address=message.address.lower(), lifted_at=None
-    ).exists()
+    about = Q(category=category) if category.is_urgent else Q(category=category) | Q(category="")
+    return Suppression.objects.filter(about, channel=channel, address=address.lower(), lifted_at=None).exists()
 
 
 def _claimed(message: OutboundMessage) -> models.QuerySet[OutboundMessage]:

@@ -8,8 +8,9 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
+from assessments.actions import reminding
 from assessments.models import AssessmentRequest
-from clinic.models import AuditEvent
+from clinic.models import AuditEvent, Category, Channel, Suppression
 from patients.models import CareTeamMember, Patient
 from tests import factories as make
 from tests.cast import Cast
@@ -228,12 +229,30 @@ def test_ask(cast: Cast, theo: Client) -> None:
     assert "C-SSRS" not in page
     assert "PTQ" not in page
     answer = theo.post(address, {"codes": ["phq-9", "gad-7"], "due_on": "2027-01-20"}, follow=True)
-    assert "due Wed 20 Jan 2027. Pat is told in the next minutes." in answer.content.decode()
+    # Nobody asked Pat about letters of this sort: none goes.
+    assert "due Wed 20 Jan 2027. No letter goes to Pat" in answer.content.decode()
+    assert "in the next minutes" not in answer.content.decode()
     assert AssessmentRequest.objects.filter(patient=cast.pat, asked_by=cast.theo, remind_at=NOON).count() == 2
     again = theo.post(address, {"codes": ["phq-9"], "due_on": "2027-01-20"})
     assert again.status_code == 422
     assert "Open already: GAD-7, PHQ-9." in again.content.decode()
     assert AssessmentRequest.objects.count() == 2
+
+
+def test_who_asks_is_told_truly_whether_a_letter_goes(cast: Cast) -> None:
+    """What is said when asking is what ``remind_due`` then does."""
+    make.make_preference(cast.pat, cast.frida, Category.QUESTIONNAIRE, Channel.EMAIL)
+    assert reminding.told_at(cast.pat, NOON) == NOON
+    night = NOON.replace(hour=5)
+    assert reminding.told_at(cast.pat, night) == NOON.replace(hour=15, minute=30), "08:30 in Denver"
+    # Without the portal a link goes, by e-mail alone.
+    cast.pat.portal_user = None
+    assert reminding.told_at(cast.pat, NOON) == NOON
+    Suppression.objects.create(channel=Channel.EMAIL, address=cast.pat.email.lower(), category="", since=NOON)
+    assert reminding.told_at(cast.pat, NOON) is None
+    make.make_preference(cast.quinn, cast.frida, Category.QUESTIONNAIRE, Channel.SMS)
+    cast.quinn.portal_user = None
+    assert reminding.told_at(cast.quinn, NOON) is None
 
 
 def test_asking_is_refused(cast: Cast, theo: Client) -> None:
