@@ -52,7 +52,9 @@ def of(patient: Patient, values: Mapping[str, Any], now: datetime) -> Standing:
         screening=Screening.objects.filter(patient=patient).first(),
         flags=tuple(gate.in_order(flags)),
         measured=measured,
-        lines=workup.lines(facts, done, limits, now.astimezone(tz)),
+        lines=workup.lines(
+            facts, done, limits, now.astimezone(tz), ecg_from_years=int(values["workup"]["ecg_from_years"])
+        ),
     )
 
 

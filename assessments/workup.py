@@ -12,6 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from assessments.eligibility import add_months, age_on
@@ -76,7 +77,6 @@ FOR_EVERYBODY = (
 NEEDS_WORDS = frozenset(
     {Item.HEART_RATE, Item.OXYGEN_SATURATION, Item.WEIGHT, Item.SAFETY_SCREEN, Item.URINALYSIS, Item.ECG, Item.TSH, Item.URINE_DRUG_SCREEN}
 )  # fmt: skip
-ECG_FROM_YEARS = 50
 CARDIAC = frozenset(
     {
         ConditionKind.ARRHYTHMIA, ConditionKind.AV_BLOCK, ConditionKind.HEART_FAILURE, ConditionKind.MYOCARDIAL_INFARCTION,
@@ -161,11 +161,14 @@ class Done:
     has_finding: bool = False
 
 
-def lines(facts: Facts, done: Iterable[Done], limits: ScreeningLimits, now: datetime) -> tuple[Line, ...]:
+def lines(
+    facts: Facts, done: Iterable[Done], limits: ScreeningLimits, now: datetime, *, ecg_from_years: int
+) -> tuple[Line, ...]:
     """Return what the work-up of this patient consists of and how each of it stands, in the order of domain.md 1.5.
 
     ``done`` are the standing measurements; safety screens and the list of medicines are read off ``facts``. A day that no limit
-    speaks of is shown and never called too old. ``now`` carries the clinic's zone, whose days count.
+    speaks of is shown and never called too old. ``now`` carries the clinic's zone, whose days count. ``ecg_from_years`` is the policy's
+    ``workup.ecg_from_years``: outside of screening's limits, because a policy that lacks it holds decisions and no recording of facts.
     """
     standing = that_stand(facts.known)
     today = now.date()
@@ -180,7 +183,7 @@ def lines(facts: Facts, done: Iterable[Done], limits: ScreeningLimits, now: date
         test = last.get(Item.PREGNANCY_TEST)
         because = _("pregnancy is possible, or nobody asked")
         found.insert(4, Line(Item.PREGNANCY_TEST, Standing.ON_THE_DAY, test.on if test else None, because))
-    asked = dict(_by_risk(facts, standing, limits, today))
+    asked = dict(_by_risk(facts, standing, limits, today, ecg_from_years))
     # What nobody had to do and found something all the same is not left out.
     asked |= {item: "" for item, one in last.items() if one.has_finding and item not in (*FOR_EVERYBODY, *asked)}
     found += [_line(item, last, limits, today, because) for item, because in asked.items()]
@@ -220,15 +223,17 @@ def _pregnancy_possible(facts: Facts, standing: list[Fact]) -> bool:
     return any(value is not False for value in said)
 
 
-def _by_risk(facts: Facts, standing: list[Fact], limits: ScreeningLimits, today: date) -> Iterable[tuple[Item, Any]]:
+def _by_risk(
+    facts: Facts, standing: list[Fact], limits: ScreeningLimits, today: date, ecg_from_years: int
+) -> Iterable[tuple[Item, Any]]:
     had = {fact.kind for fact in standing if isinstance(fact, Condition) and fact.state in HAD}
     taken = [fact for fact in standing if isinstance(fact, Medication) and fact.is_taken]
     if had & CARDIAC:
         yield Item.ECG, _("a history of the heart")
     elif any(_lengthens_qt(fact) for fact in taken):
         yield Item.ECG, _("a medicine that lengthens the QT interval")
-    elif facts.birth_date is None or age_on(facts.birth_date, today) >= ECG_FROM_YEARS:
-        yield Item.ECG, _("50 years or older")
+    elif facts.birth_date is None or age_on(facts.birth_date, today) >= ecg_from_years:
+        yield Item.ECG, format_lazy(_("{years} years or older"), years=ecg_from_years)
     if ConditionKind.HYPERTHYROIDISM in had:
         yield Item.TSH, _("hyperthyroidism on record")
     elif any(MedicineClass.THYROID in fact.classes for fact in taken):

@@ -54,6 +54,7 @@ FIRST_LIMITS: dict[str, Any] = {
         },
         "maoi_bp_every_min": 10, "nasal_spray_min": 60,
     },
+    "workup": {"ecg_from_years": 50},
     "weight_max_age_days": 30,
     "fasting_h": {"sl_oral_food": 4, "clear_fluid": 2, "in_esk_food": 2, "in_esk_fluid_min": 30},
     "risk": {

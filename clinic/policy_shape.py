@@ -191,6 +191,7 @@ _SHAPES: dict[str, Shape] = {
     "screening.hours_since_taken.sedative_hypnotic": Whole(1, 72), "screening.hours_since_taken.opioid_sedated": Whole(1, 72),
     "screening.hours_since_taken.alcohol_thc": Whole(1, 168), "screening.maoi_bp_every_min": Whole(2, 30),
     "screening.nasal_spray_min": Whole(15, 480),
+    "workup.ecg_from_years": Whole(18, 90),
     "weight_max_age_days": Whole(1, 180), "fasting_h.sl_oral_food": Whole(0, 24), "fasting_h.clear_fluid": Whole(0, 12),
     "fasting_h.in_esk_food": Whole(2, 24), "fasting_h.in_esk_fluid_min": Whole(30, 720),
     "risk.red_ack_min": Whole(1, 30), "risk.red_contact_min": Whole(5, 120), "risk.orange_hours": Whole(1, 24),

@@ -125,6 +125,7 @@ SECTIONS: tuple[Section, ...] = (
         Words(("screening", "symptom_floor", "gad7"), lazy("or anxiety severe enough from a GAD-7 of"), "{0}", "domain 1.2"),
         Words(("screening", "telemedicine_until"), lazy("A first prescription without having met in person: last day"), "{0}", lazy("domain 1.2; the federal flexibility")),
         Words(("screening", "override_days"), lazy("A decision to go ahead despite a flag is asked again after"), _DAYS, "domain 1.3"),
+        Words(("workup", "ecg_from_years"), lazy("An ECG is asked for from the age of"), _YEARS, "domain 1.5"),
     )),
     Section(lazy("What speaks against a dose"), (
         Words(("screening", "bp", "high"), lazy("Uncontrolled blood pressure from"), _MMHG, "domain 1.3, CV-HTN-UNC"),
@@ -208,6 +209,7 @@ _TOUCHES: dict[str, str | Promise] = {
     "screening": lazy(
         "Everybody in intake or treatment: flags are worked out anew with each new fact and before each dose."
     ),
+    "workup": lazy("Everybody in review from that day on; clearances decided before stand."),
     "weight_max_age_days": lazy("Everybody before their next dose."),
     "fasting_h": lazy("Everybody before their next dose, and what they are told to keep to."),
     "risk": lazy("Alerts raised from that day on, and whoever is on call."),

@@ -23,6 +23,7 @@ from assessments.models import (
     Medication,
     ScreeningFlag,
 )
+from clinic import policy
 from clinic.actions import signatures
 from clinic.models import AuditEvent, Licence, PolicyVersion, Role, Signature, WorkItem
 from patients.models import BreakGlass, LifeState
@@ -399,6 +400,19 @@ def test_scenario_50_a_prescriber_without_a_valid_licence_and_dea_registration_d
             assert send(client, ready, **data).status_code == 422
     assert question(ready).status == Status.CLINICIAN_REVIEW
     assert not Signature.objects.exists()
+
+
+def test_a_policy_older_than_the_work_up_decides_nothing_and_still_takes_facts(
+    ready: Cast, signed_in: SignedIn, now: datetime
+) -> None:
+    values = {key: value for key, value in policy.FIRST_LIMITS.items() if key != "workup"}
+    make.make_policy(ready.dana, values, number=2)
+    client = signed_in(ready.dana)
+    for answer in (client.get(url(ready)), send(client, ready, **CLEARED)):
+        assert answer.status_code == 409
+        assert "An ECG is asked for from the age of" in answer.content.decode()
+    assert question(ready).status == Status.CLINICIAN_REVIEW
+    assert medicine(ready, "lorazepam 1 mg", now).status == "open"
 
 
 # Who reads, who decides: domain.md 9.3. 403: not this role's. 404: not this person's patient.

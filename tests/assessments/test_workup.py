@@ -57,9 +57,13 @@ BY_RISK = [
 ]
 
 
+def lines_of(known: facts.Facts, done: list[Done], ecg_from_years: int = 50) -> tuple[workup.Line, ...]:
+    return workup.lines(known, done, LIMITS, NOW, ecg_from_years=ecg_from_years)
+
+
 @pytest.mark.parametrize(("known", "wanted"), BY_RISK)
 def test_what_is_needed_by_risk(known: facts.Facts, wanted: set[Item]) -> None:
-    lines = workup.lines(known, [], LIMITS, NOW)
+    lines = lines_of(known, [])
     assert {line.item for line in lines} - set(workup.FOR_EVERYBODY) == wanted
     assert set(workup.FOR_EVERYBODY) <= {line.item for line in lines}
 
@@ -79,39 +83,43 @@ def test_what_is_needed_by_risk(known: facts.Facts, wanted: set[Item]) -> None:
 )
 def test_how_old_is_too_old(item: Item, age: int, standing: Standing) -> None:
     done = [Done(item, TODAY - timedelta(days=age)), Done(item, TODAY - timedelta(days=age + 9))]
-    (line,) = [line for line in workup.lines(MAN, done, LIMITS, NOW) if line.item is item]
+    (line,) = [line for line in lines_of(MAN, done) if line.item is item]
     assert (line.standing, line.on) == (standing, TODAY - timedelta(days=age))
 
 
 def test_a_finding_is_due_until_a_later_examination_has_none() -> None:
     """An ECG that is not normal is no green tick: no rule reads it, so a prescriber says why it may go ahead."""
     found = Done(Item.ECG, TODAY - timedelta(days=2), has_finding=True)
-    (line,) = [
-        line for line in workup.lines(MAN, [found, Done(Item.ECG, found.on)], LIMITS, NOW) if line.item is Item.ECG
-    ]
+    (line,) = [line for line in lines_of(MAN, [found, Done(Item.ECG, found.on)]) if line.item is Item.ECG]
     assert (line.standing, line.on, line.is_there, line.needs_words) == (Standing.FOUND, found.on, False, True)
     later = Done(Item.ECG, TODAY - timedelta(days=1))
-    assert Item.ECG not in {line.item for line in workup.lines(MAN, [found, later], LIMITS, NOW)}
+    assert Item.ECG not in {line.item for line in lines_of(MAN, [found, later])}
 
 
 def test_what_was_corrected_counts_no_more() -> None:
     had = condition(K.HEART_FAILURE, facts.State.CURRENT)
     gone = facts.Condition(id="condition:new", at=NOW, kind=K.HEART_FAILURE, state=facts.State.ABSENT, corrects=had.id)
-    assert Item.ECG not in {line.item for line in workup.lines(having(had, gone), [], LIMITS, NOW)}
+    assert Item.ECG not in {line.item for line in lines_of(having(had, gone), [])}
     asked = facts.Statement(id="s1", at=NOW, kind=facts.StatementKind.MEDICINES_COMPLETE, value=True)
-    (line,) = [line for line in workup.lines(having(asked), [], LIMITS, NOW) if line.item is Item.MEDICINES]
+    (line,) = [line for line in lines_of(having(asked), []) if line.item is Item.MEDICINES]
     assert line.is_there
 
 
 def test_a_pregnancy_test_belongs_to_the_day_and_holds_no_clearance() -> None:
-    lines = workup.lines(having(sex_at_birth=facts.SexAtBirth.FEMALE), [], LIMITS, NOW)
+    lines = lines_of(having(sex_at_birth=facts.SexAtBirth.FEMALE), [])
     (line,) = [line for line in lines if line.item is Item.PREGNANCY_TEST]
     assert (line.is_due, line.needs_words) == (False, False)
     said = facts.Statement(id="s1", at=NOW, kind=facts.StatementKind.PREGNANCY_POSSIBLE, value=False)
     known = having(said, sex_at_birth=facts.SexAtBirth.FEMALE)
-    assert Item.PREGNANCY_TEST not in {line.item for line in workup.lines(known, [], LIMITS, NOW)}
+    assert Item.PREGNANCY_TEST not in {line.item for line in lines_of(known, [])}
 
 
 def test_every_name_of_the_qt_list_is_one_that_a_line_can_be_read_as() -> None:
     known = {generic for entry in lists().by_words.values() for generic in entry.generics}
     assert known >= workup.QT_GENERICS
+
+
+def test_the_age_of_an_ecg_is_the_policys() -> None:
+    (line,) = [line for line in lines_of(MAN, [], ecg_from_years=37) if line.item is Item.ECG]
+    assert str(line.because) == "37 years or older"
+    assert Item.ECG not in {line.item for line in lines_of(MAN, [], ecg_from_years=38)}

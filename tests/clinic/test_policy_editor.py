@@ -404,7 +404,7 @@ class TestOlderPolicy:
     @pytest.fixture
     def old(self, cast: Cast, now: datetime) -> PolicyVersion:
         values = copy.deepcopy(policy.FIRST_LIMITS)
-        for path in ("screening", "packet", "questionnaire", "kiosk"):
+        for path in ("screening", "packet", "questionnaire", "kiosk", "workup"):
             del values[path]
         del values["clearance"]["after_dose_days"]
         return make.make_policy(cast.dana, values, number=2)
