@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from assessments.actions import reminding, requests
 from assessments.models import AssessmentRequest
 from clinic import letters
-from clinic.models import Category, Channel, OutboundMessage, User
+from clinic.models import Category, OutboundMessage, User
 from patients.models import Patient
 
 
@@ -56,6 +56,6 @@ def register() -> None:
                 kind=kind, label=label, folder=f"assessments/letters/{kind}", category=Category.QUESTIONNAIRE,
                 context=questionnaire_context, still_wanted=questionnaire_still_wanted,
                 address_now=questionnaire_address_now, not_sent=questionnaire_not_sent,
-                channels=frozenset({Channel.EMAIL, Channel.SMS}), reasons=reminding.REASONS,
+                reasons=reminding.REASONS,
             )
         )  # fmt: skip

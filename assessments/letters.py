@@ -11,7 +11,7 @@ from assessments import answerletters, askedletters
 from assessments.actions import packets
 from assessments.models import Packet
 from clinic import letters, localtime
-from clinic.models import Category, Channel, OutboundMessage, User
+from clinic.models import Category, OutboundMessage, User
 from patients.models import ContactPreference
 
 PACKET_OVER = "packet_over"
@@ -71,7 +71,6 @@ def register_own() -> None:
             still_wanted=packet_still_wanted,
             address_now=packet_address_now,
             not_sent=packet_not_sent,
-            channels=frozenset({Channel.EMAIL}),
             reasons={
                 PACKET_OVER: _("The packet was handed in, taken back or ran out before the letter left."),
                 NO_PORTAL: _("The patient cannot open the portal, where the packet is."),

@@ -70,7 +70,6 @@ class Letter:
     context: Context
     still_wanted: StillWanted = always
     subject: Subject = no_subject
-    channels: frozenset[Channel] = field(default=frozenset({Channel.EMAIL}))
     address_now: AddressNow | None = None
     not_sent: NotSent = nothing_to_do
     in_trouble: NotSent | None = None

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic import keyring
 from clinic.actions import pages
 from clinic.letters import Letter, greeting_name, register, register_names
-from clinic.models import Category, Channel, OutboundMessage, PageCall, StaffInvitation, User
+from clinic.models import Category, OutboundMessage, PageCall, StaffInvitation, User
 
 # Minutes a sign-in code lasts, as settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT has it.
 CODE_MINUTES = 10
@@ -126,7 +126,6 @@ def register_own() -> None:
             category=Category.STAFF_PAGE,
             context=_page,
             still_wanted=_page_still_rings,
-            channels=frozenset({Channel.EMAIL, Channel.SMS}),
             not_sent=_page_not_sent,
             in_trouble=_page_not_sent,
             reasons={

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic import letters, localtime
 from clinic.letters import Letter
-from clinic.models import Category, Channel, OutboundMessage, User
+from clinic.models import Category, OutboundMessage, User
 from sessions.actions import reminders, wishes
 from sessions.models import Appointment, ChangeRequest, Reminder
 
@@ -126,7 +126,7 @@ def register_own() -> None:
                 kind=kind, label=label, folder=f"sessions/letters/{kind}", category=Category.VISIT,
                 subject=_read_visit, context=visit_context, still_wanted=visit_still_wanted, address_now=visit_address_now,
                 not_sent=visit_not_sent,
-                channels=frozenset({Channel.EMAIL, Channel.SMS}), reasons=dict(Reminder.Reason.choices),
+                reasons=dict(Reminder.Reason.choices),
             )
         )  # fmt: skip
     letters.register(

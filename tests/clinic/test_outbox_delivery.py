@@ -33,7 +33,7 @@ def wanted(monkeypatch):
                 kind=kind, label="Test", folder="clinic/letters/security_notice", category=category,
                 context=lambda message: {"what": "Something happened."},
                 still_wanted=lambda message, now: answers[0] if answers else "",
-                channels=frozenset({Channel.EMAIL}), reasons={"not_any_more": "Nobody wants it."},
+                reasons={"not_any_more": "Nobody wants it."},
             ),
         )  # fmt: skip
     return answers

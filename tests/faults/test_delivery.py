@@ -44,7 +44,7 @@ def post(monkeypatch):
         letters._registry, "test_letter",
         Letter(
             kind="test_letter", label="Test", folder="clinic/letters/security_notice", category=Category.SECURITY,
-            context=lambda message: {"what": "Something happened."}, channels=frozenset({Channel.EMAIL}),
+            context=lambda message: {"what": "Something happened."},
         ),
     )  # fmt: skip
     return make_cast()
