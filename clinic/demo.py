@@ -22,7 +22,19 @@ from clinic.actions import founding, hours, outbox, people, places, system, work
 from clinic.actions.founding import Founder, Site
 from clinic.errors import Refused
 from clinic.letters import Rendered
-from clinic.models import Category, Channel, Licence, Location, OutboundMessage, Role, Room, TimeOff, User, WorkItem
+from clinic.models import (
+    LICENSED,
+    Category,
+    Channel,
+    Licence,
+    Location,
+    OutboundMessage,
+    Role,
+    Room,
+    TimeOff,
+    User,
+    WorkItem,
+)
 from patients.actions import careteams, contacts, patients, preferences, referrals
 from patients.actions.contacts import Details
 from patients.actions.patients import Identity
@@ -178,9 +190,6 @@ class Story:
             moment = heapq.heappop(self.coming)
             moment.act(moment.at)
 
-    def chance(self, of_hundred: int) -> bool:
-        return self.dice.randrange(100) < of_hundred
-
     def join(self, patient: Patient, at: datetime) -> None:
         """Let a patient accept an invitation to the portal."""
         _join(self, patient, at)
@@ -255,7 +264,7 @@ def _licences(story: Story, managers: dict[str, User], at: datetime) -> None:
     """Everybody who may practise alone has a licence of the state they work in, and prescribers a DEA registration."""
     for number, (name, _words, roles) in enumerate(CAST):
         for site, role, flags in roles:
-            if role not in people.LICENSED or flags.get("is_trainee"):
+            if role not in LICENSED or flags.get("is_trainee"):
                 continue
             kinds = Licence.Kind if role == Role.PRESCRIBER else [Licence.Kind.PROFESSIONAL]
             for kind in kinds:
@@ -445,7 +454,7 @@ def _stream_of_patients(story: Story, people: int) -> None:
         came = story.begins + BEHIND * (number / (people + 4))
         came = came.replace(hour=16, minute=number % 60)
         site = PHOENIX if number % 10 in {3, 6, 9} else DENVER
-        story.later(came, lambda at, n=number, s=site: _one_patient(story, n, s, at))  # type: ignore[misc]
+        story.later(came, lambda at, n=number, s=site: _one_patient(story, n, s, at))  # type: ignore[misc]  # bound now, not when it is called
 
 
 def _one_patient(story: Story, number: int, site: str, at: datetime) -> None:
@@ -598,7 +607,7 @@ def _busy_weeks(story: Story) -> None:
     for shift in [*range(-4, 15), *range(16, AHEAD.days, 3)]:
         day = story.now + timedelta(days=shift)
         booked = min(day - timedelta(days=9), story.now - timedelta(hours=1)) + timedelta(minutes=shift + 5)
-        story.later(booked, lambda at, d=day: _fill(story, d, at))  # type: ignore[misc]
+        story.later(booked, lambda at, d=day: _fill(story, d, at))  # type: ignore[misc]  # bound now, not when it is called
 
 
 def _fill(story: Story, day: datetime, at: datetime) -> None:
@@ -635,11 +644,11 @@ def _enquiries(story: Story) -> None:
     """New ones of every age, one of them from somebody we know; some declined, some waiting to be booked."""
     ages = (0.2, 0.7, 1.5, 5, 20, 27, 49, 75, 120, 200)
     for number, hours_ago in enumerate(ages):
-        story.later(story.now - timedelta(hours=hours_ago), lambda at, n=number: _enquire(story, 300 + n, at, None))  # type: ignore[misc]
+        story.later(story.now - timedelta(hours=hours_ago), lambda at, n=number: _enquire(story, 300 + n, at, None))  # type: ignore[misc]  # bound now, not when it is called
     for number in range(9):
         at = story.now - timedelta(days=4 + number * 6)
         reason = list(Referral.DeclineReason)[number % len(Referral.DeclineReason)]
-        story.later(at, lambda then, n=number, r=reason: _enquire(story, 400 + n, then, r))  # type: ignore[misc]
+        story.later(at, lambda then, n=number, r=reason: _enquire(story, 400 + n, then, r))  # type: ignore[misc]  # bound now, not when it is called
 
     def somebody_known(at: datetime) -> None:
         referrals.receive(

@@ -20,6 +20,7 @@ from clinic.actions import outbox, worklist
 from clinic.errors import Refused, violated
 from clinic.localtime import day_of, day_text, zone
 from clinic.models import (
+    LICENSED,
     Licence,
     Location,
     Membership,
@@ -31,7 +32,6 @@ from clinic.models import (
     WorkItem,
     new_id,
 )
-from clinic.models.people import LICENSED as LICENSED  # asked for by this name where people are hired
 
 INVITATION_LASTS = timedelta(days=7)
 # How soon a manager looks after what a leaver leaves behind.
