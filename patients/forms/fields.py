@@ -14,9 +14,12 @@ from patients.search import birth_date_in
 
 
 def _no_date(text: str) -> str:
-    """Return the sentence for what is not a date: a year of two digits is one mistake, a day that never was another."""
+    """Return the sentence for what is not a date: a year of two digits, a way of writing we do not read, a day that never was."""
     if re.search(r"\d{4}", text):
-        return gettext("There is no such day. The month comes first: 5/17/1984 is 17 May 1984.")
+        # With another day and year in its place: what can be read then was written as it should be.
+        if birth_date_in(re.sub(r"\b\d{1,2}\b", "1", re.sub(r"\d{4}", "1984", text))) is not None:
+            return gettext("There is no such day. The month comes first: 5/17/1984 is 17 May 1984.")
+        return gettext("This way of writing a date is not understood. Write 5/17/1984, the month first, or 1984-05-17.")
     return gettext("Write the birth date with the year in four digits, for example 5/17/1984.")
 
 

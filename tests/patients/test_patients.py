@@ -125,6 +125,10 @@ def test_birth_date_in(text: str, day: date | None) -> None:
         ("soon", "with the year in four digits"),
         ("17/5/1984", "There is no such day. The month comes first"),
         ("2/29/1983", "There is no such day. The month comes first"),
+        ("Feb 30 1983", "There is no such day. The month comes first"),
+        ("1/1/1801", "There is no such day. The month comes first"),
+        ("4 7 1990", "This way of writing a date is not understood. Write 5/17/1984"),
+        ("17th of May 1984", "This way of writing a date is not understood. Write 5/17/1984"),
     ],
 )
 def test_what_is_no_birth_date_is_told_why(text: str, sentence: str) -> None:
