@@ -17,6 +17,7 @@ from assessments.models import (
 )
 from clinic import audit
 from clinic.access import Permission, locations_where
+from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
 from patients.access import my_patient
 from patients.models import Patient
@@ -100,9 +101,9 @@ def get_patient_at_risk_or_404(request: StaffRequest, patient_id: uuid.UUID, per
 
 def get_my_request_or_404(request: PortalRequest, request_id: uuid.UUID) -> AssessmentRequest:
     """Return what the patient behind this sign-in is asked, with the patient; else 404. Their own reading is not audited."""
-    patient = my_patient(request)
-    asked = get_object_or_404(AssessmentRequest.objects.for_patient(patient), pk=request_id)
-    asked.patient = patient
+    rows = AssessmentRequest.objects.filter(patient__portal_user=request.user)
+    asked = get_object_or_404(rows.select_related("patient__home_location"), pk=request_id)
+    remember_patient_behind(request.user, PatientBehind(asked.patient_id, asked.patient.home_location))
     return asked
 
 

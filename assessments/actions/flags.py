@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -108,6 +108,24 @@ class Override:
 Chosen = list[tuple[ScreeningFlag, Override]]
 
 
+@dataclass(frozen=True)
+class Held:
+    """A patient, held for this transaction with the home location, and when and by what they were last screened."""
+
+    patient: Patient
+    last_screening: dict[str, Any] | None
+
+
+class _Standing(NamedTuple):
+    """What is asked of a flag that stands, of dozens at every fact."""
+
+    pk: uuid.UUID
+    key: str
+    status: str
+    expires_on: date | None
+    data: dict[str, Any]
+
+
 @transaction.atomic
 def rescreen(*, by: User, patient: Patient, now: datetime) -> None:
     """Bring the flags of a patient in step with the facts. Called in the transaction of each fact; a second run finds nothing.
@@ -119,13 +137,18 @@ def rescreen(*, by: User, patient: Patient, now: datetime) -> None:
 
 
 @transaction.atomic(savepoint=False)
-def rescreen_within(*, by: User, patient: Patient, now: datetime) -> None:
-    """Do what ``rescreen`` does, for a caller that opened a savepoint for it: a refusal undoes the caller's block."""
-    patient, last = _locked(patient)
+def rescreen_within(*, by: User, patient: Patient, now: datetime, held: Held | None = None) -> None:
+    """Do what ``rescreen`` does, for a caller that opened a savepoint for it: a refusal undoes the caller's block.
+
+    ``held`` is the patient as a caller has locked them in this transaction.
+    """
+    held = held or locked(patient)
+    patient, last = held.patient, held.last_screening
     version, limits = _limits(now)
     tz = patient.home_location.tz
     today = localtime.day_of(now, tz)
-    standing = {row.key: row for row in ScreeningFlag.objects.live().filter(patient=patient).order_by("id")}
+    rows = ScreeningFlag.objects.live().filter(patient=patient).order_by("id")
+    standing = {row.key: row for row in map(_Standing._make, rows.values_list(*_Standing._fields))}
     found: dict[str, screening.Flag] = {}
     for flag in screening.screen(factsheet.facts_of(patient, now=now), limits, now.astimezone(tz)):
         found.setdefault(flag.key, flag)
@@ -147,16 +170,21 @@ def rescreen_within(*, by: User, patient: Patient, now: datetime) -> None:
         _remember(patient, by_what, now)
 
 
-def _locked(patient: Patient) -> tuple[Patient, dict[str, Any] | None]:
+def locked(patient: Patient) -> Held:
     """Return the patient, held for this transaction, and when and by what they were last screened."""
-    last = Screening.objects.filter(patient=OuterRef("pk")).values(
-        x=JSONObject(
-            **{name: F(name) for name in ("screened_at", "policy_id", "rule_set_version", "medicines_version")}
-        )
-    )
     rows = Patient.objects.select_for_update(no_key=True, of=("self",)).select_related("home_location")
-    locked = rows.annotate(last_screening=Subquery(last)).get(pk=patient.pk)
-    return locked, locked.last_screening  # type: ignore[attr-defined]  # annotated above
+    found = rows.annotate(last_screening=last_screening("pk")).get(pk=patient.pk)
+    return Held(found, found.last_screening)  # type: ignore[attr-defined]  # annotated above
+
+
+def last_screening(patient: str) -> Subquery:
+    """Return when and by what the patient in that column was last screened, to be read along with a lock on them.
+
+    It may be that of before the waiting for the lock: then the patient is noted as screened once more.
+    """
+    names = ("screened_at", "policy_id", "rule_set_version", "medicines_version")
+    rows = Screening.objects.filter(patient=OuterRef(patient))
+    return Subquery(rows.values(x=JSONObject(**{name: F(name) for name in names})))
 
 
 def _day(moment: str, tz: ZoneInfo) -> date:
@@ -168,7 +196,7 @@ def _limits(now: datetime) -> tuple[PolicyVersion, screening.ScreeningLimits]:
     return limits.version, screening.ScreeningLimits.from_policy(limits.values)
 
 
-def _still_holds(row: ScreeningFlag, flag: screening.Flag, today: date) -> bool:
+def _still_holds(row: _Standing, flag: screening.Flag, today: date) -> bool:
     """Return whether the row says what the rule says now, and no decision about it has run out."""
     ran_out = row.expires_on is not None and row.expires_on < today
     return not ran_out and row.data == flagdata.as_data(flag)
@@ -187,7 +215,7 @@ def _settle(
     *,
     by: User,
     patient: Patient,
-    rows: list[ScreeningFlag],
+    rows: list[_Standing],
     found: dict[str, screening.Flag],
     today: date,
     now: datetime,
@@ -217,7 +245,9 @@ def _raise(*, by: User, patient: Patient, rows: list[ScreeningFlag], now: dateti
         _tell_prescribers(by=by, patient=patient, is_block=block is not None, now=now)
 
 
-def _record(by: User, verb: audit.Verb, patient: Patient, rows: Iterable[ScreeningFlag], now: datetime) -> None:
+def _record(
+    by: User, verb: audit.Verb, patient: Patient, rows: Iterable[ScreeningFlag | _Standing], now: datetime
+) -> None:
     """One line for all that one fact changed. Which rule it was stays with the flag: a code can name an illness."""
     audit.record(by, verb, patient, now=now, details={"flags": [str(row.pk) for row in rows]})
 

@@ -122,21 +122,21 @@ def hand_in(
     whose draft has changed since, a way in which the instrument may not be answered, answers that the form does not
     offer, a rating without a rater, a time to come, and a correction of what was corrected or without a reason.
     """
-    patient = (
-        Patient.objects.select_for_update(no_key=True, of=("self",)).select_related("home_location").get(pk=patient.pk)
-    )
-    first = AssessmentResponse.objects.filter(submission_key=submission_key).first()
-    if first is not None:
-        if first.patient_id != patient.pk or first.code != definition.code:
-            raise TwiceAtOnce
-        return first
     # A request's own id is the key of the answers to it: under it nobody else's may lie in wait for them.
     is_own_key = request is not None and request.pk == submission_key
+    held, request = _locked(patient, request)
+    patient = held.patient
+    # What is handed in under a request's own key settles it: while the locked request is open, there is no first one.
+    if request is None or not is_own_key or request.is_done:
+        first = AssessmentResponse.objects.filter(submission_key=submission_key).first()
+        if first is not None:
+            if first.patient_id != patient.pk or first.code != definition.code:
+                raise TwiceAtOnce
+            return first
     if not is_own_key and AssessmentRequest.objects.filter(pk=submission_key).exists():
         raise TwiceAtOnce
     if request is not None:
-        request = AssessmentRequest.objects.select_for_update(no_key=True).get(pk=request.pk)
-        _must_fit(request, patient, definition, mode, revision, now)
+        _must_fit(request, definition, mode, revision, now)
     if corrects is not None:
         _must_be_correctable(corrects, patient, definition, correction_reason)
     _way_must_be_allowed(definition, mode, entered, rater, patient, now)
@@ -184,23 +184,39 @@ def hand_in(
             lambda: _ask_for_a_call(by, patient, response, now), otherwise=lambda: _call_people(by, patient, now)
         )
     _whatever_happens(
-        lambda: flags.rescreen_within(by=by, patient=patient, now=now),
+        lambda: flags.rescreen_within(by=by, patient=patient, now=now, held=held),
         otherwise=lambda: _tell_managers(by, patient, now),
     )
     audit.record(by, _verb(response), response, now=now, location_id=patient.home_location_id, details=details)
     return response
 
 
+def _locked(patient: Patient, request: AssessmentRequest | None) -> tuple[flags.Held, AssessmentRequest | None]:
+    """Return the patient and the request, held for this transaction, in one statement that holds the patient first.
+
+    Both rows are as whoever held them before has left them. What is joined to them may be older: it was read when the
+    waiting began. Refuses another patient's request.
+    """
+    if request is None:
+        return flags.locked(patient), None
+    # ``of`` names the rows in the order in which PostgreSQL holds them.
+    rows = AssessmentRequest.objects.select_for_update(no_key=True, of=("patient", "self"))
+    rows = rows.select_related("patient__home_location")
+    found = rows.annotate(last_screening=flags.last_screening("patient_id")).get(pk=request.pk)
+    if found.patient_id != patient.pk:
+        raise WrongQuestionnaire
+    return flags.Held(found.patient, found.last_screening), found  # type: ignore[attr-defined]  # annotated above
+
+
 def _must_fit(
     request: AssessmentRequest,
-    patient: Patient,
     definition: Definition,
     mode: AssessmentResponse.Mode,
     revision: int | None,
     now: datetime,
 ) -> None:
     """Refuse answers to another request, and what the locked request does not take any more."""
-    if request.patient_id != patient.pk or request.code != definition.code:
+    if request.code != definition.code:
         raise WrongQuestionnaire
     if mode in ALONE:
         requests.must_be_answerable(request, now)
