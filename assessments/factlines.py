@@ -3,14 +3,16 @@
 Nothing is judged here. A medicine's line says how it was read, and that an unread one was not.
 """
 
+import json
 from dataclasses import dataclass, replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Value
-from django.urls import reverse
+from django.db.models import F, JSONField, QuerySet, Value
+from django.db.models.functions import JSONObject
 from django.utils.translation import gettext
 
-from assessments import facts, healthwords
+from assessments import facts, healthwords, whereto
 from assessments.models import (
     Allergy,
     Condition,
@@ -23,6 +25,7 @@ from assessments.models import (
     TreatmentTrial,
 )
 from clinic import localtime
+from clinic.written import WHO, Written
 from patients.models import Patient
 
 TABLES: tuple[type[HealthFact], ...] = (
@@ -54,6 +57,8 @@ class Said:
     text: str
     code: str
     is_retraction: bool
+    # What was tried, in the columns of TRIED; nothing of other tables.
+    tried: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,6 @@ def anchor(fact_id: str) -> str:
 def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
     """Return the standing facts as lines, newest first; ``known`` are those of ``factsheet.facts_of``."""
     said = _said(patient)
-    trials = {
-        str(row.pk): row for row in TreatmentTrial.objects.for_patient(patient) if isinstance(row, TreatmentTrial)
-    }
     found: dict[str, list[Line]] = {
         name: []
         for name in ("condition", "allergy", "medication", "trial", "family", "indicated", "diagnosis", "answer")
@@ -109,7 +111,7 @@ def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
             case facts.Medication():
                 found["medication"].append(_told(_medicine(fact, by), fact, row))
             case facts.TreatmentTrial():
-                found["trial"].append(_told(_trial(fact, trials.get(fact.id.partition(":")[2]), by), fact, row))
+                found["trial"].append(_told(_trial(fact, row, by), fact, row))
             case facts.FamilyHistory():
                 found["family"].append(_told(_family(fact, by), fact, row))
             case facts.Indicated():
@@ -136,15 +138,24 @@ def of(patient: Patient, known: tuple[facts.Fact, ...], tz: ZoneInfo) -> Lines:
 WORDS: dict[type[HealthFact], tuple[str, str]] = {
     Allergy: ("reaction", ""), Condition: ("", "icd10"), Diagnosis: ("text", "icd10"),
 }  # fmt: skip
+TRIED = ("treatment", "max_dose", "weeks", "outcome")
 NOBODY = Said("", "", "", "", "", is_retraction=False)
 
 
 def _said(patient: Patient) -> dict[str, Said]:
     """Return who said so, who wrote it down and what was noted, by the fact's id: one query for all tables."""
-    parts = []
+    return {
+        f"{table}:{pk}": Said(source, by, note, text, code, is_gone, json.loads(tried) if tried else None)
+        for table, pk, source, by, note, text, code, is_gone, tried in WHO_SAID.rows(who=patient.pk)
+    }
+
+
+def _who_said() -> QuerySet[Any, Any]:
+    columns = ("r_table", "r_pk", "r_source", "r_by", "r_note", "r_text", "r_code", "r_gone", "r_tried")
+    parts: list[QuerySet[Any, Any]] = []
     for model in TABLES:
         text, code = WORDS.get(model, ("", ""))
-        rows = model._default_manager.filter(patient=patient).order_by()
+        rows = model._default_manager.filter(patient=Patient(pk=WHO)).order_by()
         parts.append(
             rows.annotate(
                 r_table=Value(str(model._meta.model_name)),
@@ -155,10 +166,15 @@ def _said(patient: Patient) -> dict[str, Said]:
                 r_text=F(text) if text else Value(""),
                 r_code=F(code) if code else Value(""),
                 r_gone=F("is_retraction"),
-            ).values_list("r_table", "r_pk", "r_source", "r_by", "r_note", "r_text", "r_code", "r_gone")
+                r_tried=JSONObject(**{name: F(name) for name in TRIED})
+                if model is TreatmentTrial
+                else Value(None, output_field=JSONField()),
+            ).values_list(*columns)
         )
-    found = parts[0].union(*parts[1:], all=True)
-    return {f"{table}:{pk}": Said(*words) for table, pk, *words in found}
+    return parts[0].union(*parts[1:], all=True)
+
+
+WHO_SAID = Written(_who_said)
 
 
 def _by(fact: facts.Fact, row: Said, tz: ZoneInfo) -> str:
@@ -173,7 +189,7 @@ def _by(fact: facts.Fact, row: Said, tz: ZoneInfo) -> str:
 def _told(line: Line, fact: facts.Fact, row: Said) -> Line:
     """Return the line with what was noted, and where it is corrected."""
     table, _colon, pk = fact.id.partition(":")
-    return replace(line, note=row.note, url=reverse("assessments:health_fact", kwargs={"table": table, "fact_id": pk}))
+    return replace(line, note=row.note, url=whereto.fact_page(table, pk))
 
 
 def _coded(row: Said) -> tuple[str, ...]:
@@ -220,21 +236,23 @@ def _medicine(fact: facts.Medication, by: str) -> Line:
     return Line(anchor(fact.id), fact.text, words, notes, by, "" if tone == "neutral" else tone)
 
 
-def _trial(fact: facts.TreatmentTrial, row: TreatmentTrial | None, by: str) -> Line:
+def _trial(fact: facts.TreatmentTrial, row: Said, by: str) -> Line:
     said = {True: gettext("yes"), False: gettext("no"), None: gettext("not assessed")}
     notes = (
         gettext("adequate: %(answer)s") % {"answer": said[fact.adequate]},
         gettext("failed: %(answer)s") % {"answer": said[fact.failed]},
         gettext("this episode: %(answer)s") % {"answer": said[fact.current_episode]},
     )
-    return Line(anchor(fact.id), _what_was_tried(row), gettext("counts as a trial") if fact.counts else "", notes, by)
+    return Line(
+        anchor(fact.id), _what_was_tried(row.tried), gettext("counts as a trial") if fact.counts else "", notes, by
+    )
 
 
-def _what_was_tried(row: TreatmentTrial | None) -> str:
+def _what_was_tried(row: dict[str, Any] | None) -> str:
     if row is None:
         return "—"
-    weeks = gettext("%(weeks)s weeks") % {"weeks": row.weeks} if row.weeks is not None else ""
-    return " · ".join(part for part in (row.treatment, row.max_dose, weeks, row.outcome) if part)
+    weeks = gettext("%(weeks)s weeks") % {"weeks": row["weeks"]} if row["weeks"] is not None else ""
+    return " · ".join(part for part in (row["treatment"], row["max_dose"], weeks, row["outcome"]) if part)
 
 
 def _family(fact: facts.FamilyHistory, by: str) -> Line:

@@ -5,6 +5,7 @@ Addresses only; whether somebody may go there is asked by who shows them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -29,6 +30,25 @@ ASKS_FOR = {
     "ALL-KET": "statement:allergies_complete", "ELIG-CAPACITY": "statement:can_consent", "ELIG-INDICATION": "indication",
     "ELIG-REMOTE": "statement:prescribed_remotely", "SOC-ESC": "statement:escort_possible",
 }  # fmt: skip
+
+
+# Stands for a record in an address that is reckoned once a process: a page of a review names a hundred, and each costs a walk
+# through all of our patterns.
+NOBODY = UUID(int=0)
+
+
+@cache
+def _pattern(name: str, key: str, **others: str) -> str:
+    return reverse(f"assessments:{name}", kwargs={key: NOBODY, **others})
+
+
+def _address(pk: object, name: str, key: str, **others: str) -> str:
+    return _pattern(name, key, **others).replace(str(NOBODY), str(pk))
+
+
+def fact_page(table: str, pk: object) -> str:
+    """Return where one entry of a table of health facts is read and corrected."""
+    return _address(pk, "health_fact", "fact_id", table=table)
 
 
 @dataclass(frozen=True)
@@ -83,8 +103,8 @@ def page_of(fact_id: str) -> str:
     if pk is None:
         return ""
     if table == "assessmentresponse":
-        return reverse("assessments:response", args=[pk])
-    return reverse("assessments:health_fact", kwargs={"table": table, "fact_id": pk}) if table in HAS_PAGE else ""
+        return _address(pk, "response", "response_id")
+    return fact_page(table, pk) if table in HAS_PAGE else ""
 
 
 def _row(fact_id: str) -> tuple[str, UUID | None]:
@@ -98,11 +118,11 @@ def _row(fact_id: str) -> tuple[str, UUID | None]:
 
 def _confirm(fact_id: str) -> Link:
     _table, pk = _row(fact_id)
-    return Link(_("Say what it is, and how much"), reverse("assessments:confirm_medicine", kwargs={"fact_id": pk}))
+    return Link(_("Say what it is, and how much"), _address(pk, "confirm_medicine", "fact_id"))
 
 
 def _to(patient: Patient, name: str, label: str, **asked: Any) -> Link:
-    url = reverse(f"assessments:{name}", kwargs={"patient_id": patient.pk})
+    url = _address(patient.pk, name, "patient_id")
     return Link(label, f"{url}?{urlencode(asked)}" if asked else url)
 
 
