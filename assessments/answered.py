@@ -65,9 +65,14 @@ class Result:
     notes: tuple[str, ...]
 
 
-def result(definition: Definition, response: AssessmentResponse, score: Score | None) -> Result:
-    """Return the outcome of one response in words. A response that was taken back has none."""
-    alarms = alarms_of(definition, response)
+def result(
+    definition: Definition, response: AssessmentResponse, score: Score | None, *, has_alarms: bool = True
+) -> Result:
+    """Return the outcome of one response in words. A response that was taken back has none.
+
+    Without alarms for a row that has no place for them: looking for them reads every answer.
+    """
+    alarms = alarms_of(definition, response) if has_alarms else ()
     if score is None:
         return Result("", "", "", "", "", alarms, ())
     band = next((band.label for band in definition.bands if band.id == score.band), "")

@@ -54,10 +54,7 @@ def of(patient: Patient) -> list[Course]:
     Only what stands: a corrected answer is replaced by its correction, one taken back is gone. A request that nobody
     answered in time is a gap, from the first answer of its instrument on.
     """
-    standing = AssessmentResponse.objects.standing().for_patient(patient)
-    scores = list(
-        Score.objects.filter(response__in=standing).select_related("response").order_by("-response__answered_at")[:MOST_READINGS]
-    )  # fmt: skip
+    scores = list(Score.objects.standing_of(patient).order_by("-response__answered_at")[:MOST_READINGS])
     first_dose_at = (
         CareEvent.objects.filter(patient=patient, kind=CareEventKind.DOSE_GIVEN, cancelled_at=None)
         .order_by("at")

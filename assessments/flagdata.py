@@ -12,6 +12,7 @@ from assessments.facts import ConditionKind
 from assessments.screening import Binds, Finding, Flag, Severity
 
 Data = dict[str, Any]
+CONDITIONS = frozenset(ConditionKind)
 
 
 def as_data(flag: Flag) -> Data:
@@ -80,7 +81,7 @@ def _unpacked(value: Any) -> Any:
         case list():
             return tuple(_unpacked(one) for one in value)
         case {"condition": code}:
-            return ConditionKind(code) if code in set(ConditionKind) else code
+            return ConditionKind(code) if code in CONDITIONS else code
         case {"decimal": number}:
             return Decimal(number)
         case {"day": day}:

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assessments import answered, definitions, factlines, healthwords, plausible, screening, sparklines, whereto, workup
 from assessments.definitions import UnknownInstrument
-from assessments.models import AssessmentResponse, Clearance, ClearanceMove, Measurement, Score, ScreeningFlag, Source
+from assessments.models import Clearance, ClearanceMove, Measurement, Score, ScreeningFlag, Source
 from clinic import localtime
 from patients.models import Patient
 from patients.models.consents import Route
@@ -143,9 +142,7 @@ def _decided(row: ScreeningFlag, tz: ZoneInfo) -> str:
 
 def scores(patient: Patient, tz: ZoneInfo) -> tuple[list[dict[str, Any]], frozenset[str]]:
     """Return one line an instrument, by name, with its course; and the anchors of the answers shown. One query."""
-    standing = AssessmentResponse.objects.standing().for_patient(patient)
-    rows = Score.objects.filter(response__in=standing).select_related("response")
-    newest = list(rows.order_by("-response__answered_at", "-response__id")[:MOST_SCORES])
+    newest = list(Score.objects.standing_of(patient).order_by("-response__answered_at", "-response__id")[:MOST_SCORES])
     by_code: dict[str, list[Score]] = {}
     for score in reversed(newest):
         by_code.setdefault(score.response.code, []).append(score)
@@ -174,7 +171,8 @@ def _score_line(course: list[Score], tz: ZoneInfo) -> dict[str, Any] | None:
             {
                 "key": f"assessmentresponse-{score.response_id}",
                 "day": localtime.day_text(localtime.day_of(score.response.answered_at, tz)),
-                "result": answered.result(definition, score.response, score),
+                # Of what is past the number is shown; what alarmed in it was read when it came.
+                "result": answered.result(definition, score.response, score, has_alarms=False),
             }
             for score in reversed(course[:-1])
         ],
@@ -212,7 +210,7 @@ def _value(row: Measurement, tz: ZoneInfo) -> dict[str, Any]:
         "by": row.recorded_by.name,
         "note": row.note,
         "source": row.get_source_display() if row.source != Source.CLINICIAN else "",
-        "url": reverse("assessments:health_fact", kwargs={"table": "measurement", "fact_id": row.pk}),
+        "url": whereto.fact_page("measurement", row.pk),
         "has_finding": row.has_finding,
     }
 

@@ -18,28 +18,28 @@ from patients import consentneeds
 from patients.actions import consents
 from patients.models import Patient
 
+# What is read of a measurement; there are many, and each brings its whole person otherwise.
+MEASURED = ("kind", "at", "first", "second", "result", "source", "note", "recorded_by__name")
+
 
 @dataclass(frozen=True)
 class Standing:
     """What a clearance of this patient is decided on."""
 
     facts: Facts
-    screening: Screening | None
+    # Whether the rules have been asked at all.
+    is_screened: bool
     flags: tuple[ScreeningFlag, ...]
     measured: tuple[Measurement, ...]
     lines: tuple[workup.Line, ...]
-
-    @property
-    def is_screened(self) -> bool:
-        return self.screening is not None
 
 
 def of(patient: Patient, values: Mapping[str, Any], now: datetime) -> Standing:
     """Return how the patient stands at ``now`` by a policy's values, in four queries. ``patient`` has its home location loaded."""
     tz = patient.home_location.tz
     facts = factsheet.facts_of(patient, now=now)
-    rows = Measurement.objects.standing().filter(patient=patient).select_related("recorded_by").order_by("-at", "-id")
-    measured = tuple(cast(Iterable[Measurement], rows))
+    rows = Measurement.objects.standing().filter(patient=patient).select_related("recorded_by").only(*MEASURED)
+    measured = tuple(cast(Iterable[Measurement], rows.order_by("-at", "-id")))
     done = [
         workup.Done(workup.Item(row.kind), localtime.day_of(row.at, tz), has_finding=row.has_finding)
         for row in measured
@@ -49,7 +49,7 @@ def of(patient: Patient, values: Mapping[str, Any], now: datetime) -> Standing:
     limits = ScreeningLimits.from_policy(values)
     return Standing(
         facts=facts,
-        screening=Screening.objects.filter(patient=patient).first(),
+        is_screened=Screening.objects.filter(patient=patient).exists(),
         flags=tuple(gate.in_order(flags)),
         measured=measured,
         lines=workup.lines(

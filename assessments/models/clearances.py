@@ -124,7 +124,11 @@ class ScreeningFlag(Record):
     @property
     def flag(self) -> screening.Flag:
         """Return the flag as the rule gave it. Its ``sentence`` and ``what_lifts`` are in the reader's language."""
-        return flagdata.flag_of(self.data)
+        # A page asks each row nine times, to sort, to count and to tell; other data is read anew.
+        read: tuple[flagdata.Data, screening.Flag] | None = self.__dict__.get("_read")
+        if read is None or read[0] is not self.data:
+            read = self.__dict__["_read"] = (self.data, flagdata.flag_of(self.data))
+        return read[1]
 
 
 class Screening(Record):

@@ -97,6 +97,25 @@ class AssessmentResponse(Record):
         return f"{self.code} {self.answered_at:%Y-%m-%d}"
 
 
+class ScoreQuerySet(models.QuerySet["Score"]):
+    def standing_of(self, patient: Patient) -> "ScoreQuerySet":
+        """Return the scores of a patient's standing responses, with what is told of them, and no more of either: a course is long."""
+        later = AssessmentResponse.objects.filter(corrects=OuterRef("response_id"))
+        return (
+            self.filter(response__patient=patient, response__is_retraction=False)
+            .filter(~Exists(later))
+            .select_related("response")
+            .only(
+                "total", "reason", "band", "category", "is_complete", "is_prorated", "failure", "data",
+                *(f"response__{name}" for name in TOLD),
+            )
+        )  # fmt: skip
+
+
+# The columns of a response that lists and courses read.
+TOLD = ("code", "version", "language", "mode", "entered", "answers", "answered_at", "is_retraction")
+
+
 class Score(Record):
     """What a response came to, stored when it was handed in. ``data`` is everything; the columns are what lists ask for."""
 
@@ -117,6 +136,8 @@ class Score(Record):
     failure = models.CharField(max_length=80, blank=True)
     data = models.JSONField()
     scored_at = models.DateTimeField()
+
+    objects = ScoreQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -72,6 +72,11 @@ class TestRescreen:
         assert (row.rule_set_version, row.policy.number) == (screening.RULE_SET_VERSION, 1)
         assert row.flag.sentence.startswith("On record: aneurysmal vascular disease.")
         assert row.flag.suspends_clearance
+        # The flag is read once a row; a row with other data is read anew.
+        row.data = {**row.data, "severity": "info"}
+        assert not row.flag.suspends_clearance
+        row.refresh_from_db()
+        assert row.flag.suspends_clearance
 
     def test_the_empty_record_is_all_questions(self, cast: Cast) -> None:
         flags.rescreen(by=cast.nina, patient=cast.quinn, now=NOW)
