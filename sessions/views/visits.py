@@ -435,15 +435,19 @@ def visit_rows(request: StaffRequest, patient: Patient) -> dict[str, Any]:
         Appointment.objects.visible_to(request.user, Permission.APPOINTMENT_READ)
         .filter(patient=patient)
         .select_related("location", "visit_type", "clinician", "room")
-    )
+        # Whole rows of five tables are a hundred columns, of which a line tells eight.
+        .only("starts_at", "status", "location__name", "location__time_zone", "visit_type__name", "clinician__name", "room__name")
+    )  # fmt: skip
     to_come: list[dict[str, Any]] = []
     past: list[dict[str, Any]] = []
     tz = patient.home_location.tz
     begin = localtime.day_bounds(localtime.day_of(request.now, tz), tz)[0]
-    for visit in [
-        *mine.filter(starts_at__gte=begin).order_by("starts_at", "id")[:PANEL_ROWS],
-        *mine.filter(starts_at__lt=begin).order_by("-starts_at", "-id")[:PANEL_ROWS],
-    ]:
+    next_ones = mine.filter(starts_at__gte=begin).order_by("starts_at", "id")[:PANEL_ROWS]
+    last_ones = mine.filter(starts_at__lt=begin).order_by("-starts_at", "-id")[:PANEL_ROWS]
+    # In one query, which keeps no order.
+    found = sorted(next_ones.union(last_ones, all=True), key=lambda visit: (visit.starts_at, visit.pk))
+    come = [visit for visit in found if visit.starts_at >= begin]
+    for visit in [*come, *reversed(found[: len(found) - len(come)])]:
         row = {
             "url": reverse("sessions:appointment", args=[visit.pk]),
             "when": localtime.moment_text(visit.starts_at, visit.location.tz),
