@@ -60,4 +60,4 @@ def my_progress(request: PortalRequest) -> HttpResponse:
                 "picture": picture,
             }
         )
-    return answer(request, "assessments/my_progress.html", {"cards": cards})
+    return answer(request, "assessments/my_progress.html", {"patient": patient, "cards": cards})

@@ -46,16 +46,37 @@ function datasets(data, ink) {
   return data.gaps.length ? [...courses, gaps] : courses;
 }
 
-function options(data, ink, { isPrint, isNarrow }) {
+// The words of the bands stand at the right; the course ends before them.
+function roomForBands(data, canvas) {
+  const pen = canvas.getContext("2d");
+  pen.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  const widest = Math.max(0, ...data.bands.map((band) => pen.measureText(band.label).width + 16));
+  const wide = canvas.parentElement.clientWidth - 48;
+  return ((data.to - data.from) * widest) / (wide - widest);
+}
+
+// Every day that is named has room for its name; the days have the same distance from each other.
+function daysThatFit(data, canvas, room) {
+  if (data.ticks.length < 2) return data.ticks;
+  const pen = canvas.getContext("2d");
+  pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  const widest = Math.max(...data.ticks.map((tick) => pen.measureText(tick.label).width + 12));
+  const apart = (canvas.parentElement.clientWidth - 48) * (data.ticks[1].at - data.ticks[0].at) / (data.to + room - data.from);
+  const every = Math.ceil(widest / apart);
+  return data.ticks.filter((_tick, place) => place % every === 0);
+}
+
+function options(data, ink, { isPrint, isNarrow, room }, canvas) {
   const still = isPrint || matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const days = daysThatFit(data, canvas, room);
   return {
     animation: still ? false : { duration: 200 }, responsive: true, maintainAspectRatio: false, parsing: false,
     interaction: { mode: "nearest", intersect: false },
     scales: {
       x: {
-        type: "linear", min: data.from, max: data.to, grid: { display: false }, border: { color: ink.line },
-        afterBuildTicks: (axis) => { axis.ticks = data.ticks.map((tick) => ({ value: tick.at })); },
-        ticks: { color: ink.soft, maxRotation: 0, autoSkip: true, maxTicksLimit: isNarrow ? 3 : 7, callback: (value) => data.ticks.find((tick) => tick.at === value)?.label ?? "" },
+        type: "linear", min: data.from, max: data.to + room, grid: { display: false }, border: { color: ink.line },
+        afterBuildTicks: (axis) => { axis.ticks = days.map((day) => ({ value: day.at })); },
+        ticks: { color: ink.soft, maxRotation: 0, autoSkip: true, callback: (value) => days.find((day) => day.at === value)?.label ?? "" },
       },
       y: { min: data.low, max: data.high, grid: { color: ink.line }, border: { display: false }, ticks: { color: ink.soft, precision: 0 } },
     },
@@ -75,7 +96,8 @@ function draw(canvas, isPrint = false) {
     text: colour("ink"), soft: colour("ink-soft"), strong: colour("neutral-line"), line: colour("line"), panel: colour("panel"),
     accent: colour("accent"),
   };
-  const setting = { type: "line", data: { datasets: datasets(data, ink) }, options: options(data, ink, { isPrint, isNarrow: canvas.parentElement.clientWidth < NARROW }) };
+  const isNarrow = canvas.parentElement.clientWidth < NARROW;
+  const setting = { type: "line", data: { datasets: datasets(data, ink) }, options: options(data, ink, { isPrint, isNarrow, room: isNarrow ? 0 : roomForBands(data, canvas) }, canvas) };
   probe.remove();
   Chart.getChart(canvas)?.destroy();
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
