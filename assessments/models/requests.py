@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.access import Permission
@@ -42,6 +42,12 @@ class CareEvent(Record):
 class AssessmentRequestQuerySet(models.QuerySet["AssessmentRequest"]):
     def open(self) -> "AssessmentRequestQuerySet":
         return self.filter(status__in=AssessmentRequest.OPEN)
+
+    def first_of_each_patient(self) -> "AssessmentRequestQuerySet":
+        """Return of these requests the one of each patient that is due first."""
+        mine = self.filter(patient=OuterRef("patient"))
+        earlier = Q(due_at__lt=OuterRef("due_at")) | Q(due_at=OuterRef("due_at"), pk__lt=OuterRef("pk"))
+        return self.filter(~Exists(mine.filter(earlier)))
 
     def for_patient(self, patient: Patient) -> "AssessmentRequestQuerySet":
         return self.filter(patient=patient)

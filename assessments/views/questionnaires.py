@@ -296,13 +296,17 @@ def open_requests(request: StaffRequest) -> HttpResponse:
     """Show everything that is asked and not answered: at one's locations to the desk, of one's patients to clinicians.
 
     Late first, which is the order of the due times. What the questionnaires are is shown to whoever treats the patient;
-    the others read that something is open.
+    the others read that something is open, in one row for each patient: what is due first.
     """
     here = locations_where(request.user, Permission.QUESTIONNAIRE_STATUS)
     mine = Patient.objects.visible_to(request.user, Permission.QUESTIONNAIRE_READ, request.now)
     is_clinician = bool(locations_where(request.user, Permission.QUESTIONNAIRE_READ))
     rows = AssessmentRequest.objects.open().filter(opens_at__lte=request.now)
-    rows = rows.filter(patient__in=mine) if is_clinician else rows.filter(patient__home_location_id__in=here)
+    rows = (
+        rows.filter(patient__in=mine)
+        if is_clinician
+        else rows.first_of_each_patient().filter(patient__home_location_id__in=here)
+    )
     rows = rows.select_related("patient__home_location", "event", "asked_by")
     page = keyset.cut(rows, "due_at", request.GET, oldest_first=True)
     audit.listed(request, "open_requests", [row.patient_id for row in page.rows], now=request.now)
