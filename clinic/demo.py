@@ -35,7 +35,7 @@ from clinic.models import (
     User,
     WorkItem,
 )
-from patients.actions import careteams, contacts, patients, preferences, referrals
+from patients.actions import careteams, contacts, patients, portal, preferences, referrals
 from patients.actions.contacts import Details
 from patients.actions.patients import Identity
 from patients.actions.preferences import Answer
@@ -596,10 +596,10 @@ def _the_four(story: Story) -> None:
 def _join(story: Story, patient: Patient, at: datetime) -> None:
     """Invite to the portal and walk in with the link, as the patient would."""
     desk = story.people["frida" if patient.home_location.name == DENVER else "olga"]
-    invitation = patients.invite_to_portal(by=desk, patient=patient, now=at)
+    invitation = portal.invite_to_portal(by=desk, patient=patient, now=at)
     letter = OutboundMessage.objects.get(subject_id=invitation.pk)
     token = json.loads(keyring.unseal(letter.secret))["token"]
-    patients.join_portal(token=token, birth_date=patient.birth_date, address="203.0.113.9", now=at + timedelta(hours=1))
+    portal.join_portal(token=token, birth_date=patient.birth_date, address="203.0.113.9", now=at + timedelta(hours=1))
 
 
 def _busy_weeks(story: Story) -> None:

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic import letters
 from clinic.models import Category, OutboundMessage, User, WorkItem
-from patients.actions.patients import INVITATION_OVER, LIFE_STATE
+from patients.actions.patients import LIFE_STATE
+from patients.actions.portal import INVITATION_OVER
 from patients.models import Consent, Contact, Patient, PortalInvitation, Referral
 
 CLOSED = "enquiry_closed"

@@ -33,7 +33,7 @@ from clinic.access import Policy
 from clinic.checks import every_url, policy_of
 from clinic.models import AuditEvent, Membership, Role, User
 from patients import crisis
-from patients.actions import patients as actions
+from patients.actions import portal
 from patients.models import CareTeamMember, Patient, PortalSuspension, Referral
 from sessions.models import Appointment
 
@@ -572,7 +572,7 @@ class TestSessions:
             me = reverse("patients:portal_me")
             assert client.get(me).status_code == 200
             with mock.patch("allauth.usersessions.models.UserSession.end"):
-                actions.suspend_portal(by=cast.frida, patient=cast.quinn, reason=PortalSuspension.MISUSE, now=make.NOON)
+                portal.suspend_portal(by=cast.frida, patient=cast.quinn, reason=PortalSuspension.MISUSE, now=make.NOON)
             assert client.get(me).status_code == 302
             User.objects.filter(pk=cast.quinn_user.pk).update(is_active=True)
             again = Client()

@@ -17,6 +17,7 @@ from clinic.models import Location
 from patients import search
 from patients.access import get_address_change_or_404, get_patient_or_404, get_referral_or_404
 from patients.actions import patients as actions
+from patients.actions import portal
 from patients.forms.patients import (
     AT_ONCE,
     AnswerAddressChangeForm,
@@ -332,7 +333,7 @@ def invite_to_portal(request: StaffRequest, patient_id: uuid.UUID) -> HttpRespon
     """Send the patient a link to the portal."""
     found = get_patient_or_404(request, patient_id, Permission.PATIENT_WRITE)
     try:
-        invitation = actions.invite_to_portal(by=request.user, patient=found, now=request.now)
+        invitation = portal.invite_to_portal(by=request.user, patient=found, now=request.now)
     except Refused as refusal:
         return _refused(request, found, refusal)
     messages.success(request, _("An invitation goes to %(email)s.") % {"email": invitation.email})
@@ -344,7 +345,7 @@ def withdraw_portal_invitation(request: StaffRequest, patient_id: uuid.UUID) -> 
     """Withdraw the open invitation; its link opens nothing any more."""
     found = get_patient_or_404(request, patient_id, Permission.PATIENT_WRITE)
     try:
-        actions.withdraw_portal_invitation(by=request.user, patient=found, now=request.now)
+        portal.withdraw_portal_invitation(by=request.user, patient=found, now=request.now)
     except Refused as refusal:
         return _refused(request, found, refusal)
     messages.success(request, _("The invitation is withdrawn. Its link opens nothing any more."))
@@ -358,7 +359,7 @@ def suspend_portal(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse
     form = SuspendPortalForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            actions.suspend_portal(by=request.user, patient=found, now=request.now, **form.cleaned_data)
+            portal.suspend_portal(by=request.user, patient=found, now=request.now, **form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:

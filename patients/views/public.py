@@ -12,7 +12,7 @@ from clinic.http import UNPROCESSABLE, answer, go
 from clinic.middleware import client_address
 from clinic.models import Location
 from patients import crisis
-from patients.actions import patients, referrals
+from patients.actions import portal, referrals
 from patients.forms.portal import JoinPortalForm
 from patients.forms.referrals import EnquireForm
 
@@ -79,7 +79,7 @@ def join_portal(request: HttpRequest, token: str) -> HttpResponse:
     form = JoinPortalForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            patient = patients.join_portal(
+            patient = portal.join_portal(
                 token=token,
                 birth_date=form.cleaned_data["birth_date"],
                 address=client_address(request) or "",

@@ -16,7 +16,7 @@ from assessments.actions import kiosks, links
 from clinic import keyring
 from clinic.actions import devices
 from clinic.models import Category, Channel, EnrolledDevice, OutboundMessage
-from patients.actions import patients
+from patients.actions import portal
 from tests import chromium
 from tests import factories as make
 from tests.browser.axe_pages import all_of, faults_of, keys_of, look_at, turn_of
@@ -141,5 +141,5 @@ def token_of(subject: UUID) -> str:
 def invite(cast: Cast) -> str:
     """Invite somebody without a portal to it and return the token of their letter."""
     someone = make.make_patient(cast.denver, "Ivo", "Invited", birth_date=cast.quinn.birth_date)
-    invitation = patients.invite_to_portal(by=cast.frida, patient=someone, now=make.NOON)
+    invitation = portal.invite_to_portal(by=cast.frida, patient=someone, now=make.NOON)
     return token_of(invitation.pk)

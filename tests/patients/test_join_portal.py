@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from clinic import keyring
 from clinic.models import AuditEvent, OutboundMessage, User, WorkItem
-from patients.actions import patients as actions
+from patients.actions import portal
 from patients.models import Patient, PortalInvitation
 from tests import factories as make
 from tests.cast import Cast
@@ -26,7 +26,7 @@ def link(cast: Cast) -> str:
     from clinic import clock
 
     mei = make.make_patient(cast.denver, "Mei", "Lindqvist", birth_date=BORN, email="mei@post.example")
-    invitation = actions.invite_to_portal(by=cast.frida, patient=mei, now=clock.now())
+    invitation = portal.invite_to_portal(by=cast.frida, patient=mei, now=clock.now())
     letter = OutboundMessage.objects.get(subject_id=invitation.pk)
     return reverse("patients:join_portal", args=[json.loads(keyring.unseal(letter.secret))["token"]])
 

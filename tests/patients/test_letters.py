@@ -7,7 +7,7 @@ import pytest
 
 from clinic import keyring, letters
 from clinic.models import OutboundMessage
-from patients.actions import patients, referrals
+from patients.actions import patients, portal, referrals
 from patients.models import LifeState, Patient, PortalInvitation
 from tests import factories as make
 from tests.cast import Cast
@@ -22,7 +22,7 @@ def sent(cast: Cast) -> dict[str, OutboundMessage]:
     """One queued letter of each kind."""
     receive(cast)
     mei = register(cast)
-    patients.invite_to_portal(by=cast.frida, patient=mei, now=NOW)
+    portal.invite_to_portal(by=cast.frida, patient=mei, now=NOW)
     kept = patients.identity_of(patient=cast.quinn)
     patients.edit(by=cast.frida, patient=cast.quinn, version=1, identity=replace(kept, email="n@post.example"), now=NOW)
     return {letter.kind: letter for letter in OutboundMessage.objects.all()}
@@ -64,7 +64,7 @@ def test_the_last_question_before_each_leaves(cast: Cast, sent: dict[str, Outbou
         by=cast.frida, referral=Referral.objects.get(family_name="Nilsen"), reason="no_capacity", note="", now=NOW
     )
     mei = Patient.objects.get(given_name="Mei")
-    patients.withdraw_portal_invitation(by=cast.frida, patient=mei, now=NOW)
+    portal.withdraw_portal_invitation(by=cast.frida, patient=mei, now=NOW)
     patients.change_life_state(by=cast.frida, patient=cast.quinn, to=LifeState.DISCHARGED, now=NOW)
     for kind in sorted(sent):
         assert letters.reason_text(kind, asks(kind)) != asks(kind) != ""

@@ -11,7 +11,7 @@ from django.db import connection
 
 from clinic import keyring
 from clinic.models import AuditEvent, OutboundMessage, User, WorkItem
-from patients.actions import patients, referrals
+from patients.actions import patients, portal, referrals
 from patients.models import (
     AddressChange,
     ContactPreference,
@@ -40,13 +40,13 @@ def invite(cast: Cast, patient: Patient) -> tuple[PortalInvitation, str]:
     """Return the invitation and the token that only its letter knows."""
     import json
 
-    invitation = patients.invite_to_portal(by=cast.frida, patient=patient, now=NOW)
+    invitation = portal.invite_to_portal(by=cast.frida, patient=patient, now=NOW)
     letter = OutboundMessage.objects.get(kind="portal_invitation", subject_id=invitation.pk)
     return invitation, json.loads(keyring.unseal(letter.secret))["token"]
 
 
 def join(token: str, born: date, address: str = "203.0.113.5") -> Patient:
-    return patients.join_portal(token=token, birth_date=born, address=address, now=NOW)
+    return portal.join_portal(token=token, birth_date=born, address=address, now=NOW)
 
 
 class TestRegister:
@@ -149,7 +149,7 @@ class TestEdit:
         invitation.refresh_from_db()
         assert invitation.withdrawn_at == NOW
         assert OutboundMessage.objects.get(kind="portal_invitation").status == OutboundMessage.Status.VOID
-        with pytest.raises(patients.CannotJoin):
+        with pytest.raises(portal.CannotJoin):
             join(token, MEI.birth_date)
 
 
@@ -173,8 +173,8 @@ class TestLifeState:
         patients.change_life_state(by=cast.frida, patient=patient, to=LifeState.DISCHARGED, now=NOW)
         invitation.refresh_from_db()
         assert invitation.withdrawn_at == NOW
-        with pytest.raises(patients.GetsNoLetters):
-            patients.invite_to_portal(by=cast.frida, patient=patient, now=NOW)
+        with pytest.raises(portal.GetsNoLetters):
+            portal.invite_to_portal(by=cast.frida, patient=patient, now=NOW)
 
     def test_refuses_what_does_not_follow(self, cast: Cast) -> None:
         with pytest.raises(patients.NoSuchMove, match="active"):
@@ -207,14 +207,14 @@ class TestInvite:
     def test_one_open_invitation(self, cast: Cast) -> None:
         patient = register(cast)
         invite(cast, patient)
-        with pytest.raises(patients.AlreadyInvited, match="Wed 27 Jan 2027"):
-            patients.invite_to_portal(by=cast.frida, patient=patient, now=NOW)
+        with pytest.raises(portal.AlreadyInvited, match="Wed 27 Jan 2027"):
+            portal.invite_to_portal(by=cast.frida, patient=patient, now=NOW)
 
     def test_an_expired_one_makes_room(self, cast: Cast) -> None:
         patient = register(cast)
         first, _token = invite(cast, patient)
         later = NOW + timedelta(days=15)
-        second = patients.invite_to_portal(by=cast.frida, patient=patient, now=later)
+        second = portal.invite_to_portal(by=cast.frida, patient=patient, now=later)
         first.refresh_from_db()
         assert first.withdrawn_at == later
         assert second.is_open(later)
@@ -222,26 +222,26 @@ class TestInvite:
     def test_withdrawn_voids_the_letter(self, cast: Cast) -> None:
         patient = register(cast)
         invite(cast, patient)
-        patients.withdraw_portal_invitation(by=cast.frida, patient=patient, now=NOW)
+        portal.withdraw_portal_invitation(by=cast.frida, patient=patient, now=NOW)
         assert OutboundMessage.objects.get(kind="portal_invitation").status == OutboundMessage.Status.VOID
-        with pytest.raises(patients.NoOpenInvitation):
-            patients.withdraw_portal_invitation(by=cast.frida, patient=patient, now=NOW)
+        with pytest.raises(portal.NoOpenInvitation):
+            portal.withdraw_portal_invitation(by=cast.frida, patient=patient, now=NOW)
 
     def test_refuses_who_has_it_and_who_has_no_address(self, cast: Cast) -> None:
-        with pytest.raises(patients.HasPortal):
-            patients.invite_to_portal(by=cast.frida, patient=cast.pat, now=NOW)
-        with pytest.raises(patients.HasNoEmail):
-            patients.invite_to_portal(by=cast.frida, patient=make.make_patient(cast.denver, email=""), now=NOW)
+        with pytest.raises(portal.HasPortal):
+            portal.invite_to_portal(by=cast.frida, patient=cast.pat, now=NOW)
+        with pytest.raises(portal.HasNoEmail):
+            portal.invite_to_portal(by=cast.frida, patient=make.make_patient(cast.denver, email=""), now=NOW)
 
     @pytest.mark.parametrize("address", ["pat@post.example", "frida@juniper.example"])
     def test_a_sign_in_address_is_one_persons(self, cast: Cast, address: str) -> None:
         patient = make.make_patient(cast.denver, email=address)
-        with pytest.raises(patients.AddressIsSomebodyElses, match="only they read"):
-            patients.invite_to_portal(by=cast.frida, patient=patient, now=NOW)
+        with pytest.raises(portal.AddressIsSomebodyElses, match="only they read"):
+            portal.invite_to_portal(by=cast.frida, patient=patient, now=NOW)
 
     def test_two_invitations_to_one_address(self, cast: Cast) -> None:
         invite(cast, make.make_patient(cast.denver, "One", email="shared@post.example"))
-        with pytest.raises(patients.AddressIsSomebodyElses):
+        with pytest.raises(portal.AddressIsSomebodyElses):
             invite(cast, make.make_patient(cast.denver, "Two", email="shared@post.example"))
 
 
@@ -261,9 +261,9 @@ class TestJoin:
     def test_a_link_is_good_once(self, cast: Cast) -> None:
         _invitation, token = invite(cast, register(cast))
         join(token, MEI.birth_date)
-        with pytest.raises(patients.AlreadyJoined):
+        with pytest.raises(portal.AlreadyJoined):
             join(token, MEI.birth_date)
-        with pytest.raises(patients.CannotJoin):
+        with pytest.raises(portal.CannotJoin):
             join(token, date(1990, 2, 27))
         assert User.objects.filter(email="mei@post.example").count() == 1
 
@@ -271,13 +271,13 @@ class TestJoin:
         patient = register(cast)
         invitation, token = invite(cast, patient)
         for guess in range(5):
-            with pytest.raises(patients.CannotJoin):
+            with pytest.raises(portal.CannotJoin):
                 join(token, date(1990, 3, 1 + guess))
         invitation.refresh_from_db()
         assert (invitation.failed_checks, invitation.withdrawn_at) == (5, NOW)
         call = WorkItem.objects.get(kind=WorkItem.Kind.CALL_PATIENT)
         assert (call.patient_id, call.owner_role) == (patient.pk, "front_desk")
-        with pytest.raises(patients.CannotJoin):
+        with pytest.raises(portal.CannotJoin):
             join(token, MEI.birth_date)
         assert AuditEvent.objects.filter(verb="portal.join_refused").count() == 5
 
@@ -285,35 +285,35 @@ class TestJoin:
         invitation, token = invite(cast, register(cast))
         said = set()
         for given, born in (("made-up", MEI.birth_date), (token, date(1990, 1, 1))):
-            with pytest.raises(patients.CannotJoin) as refused:
+            with pytest.raises(portal.CannotJoin) as refused:
                 join(given, born)
             said.add(str(refused.value))
         PortalInvitation.objects.filter(pk=invitation.pk).update(expires_at=NOW)
-        with pytest.raises(patients.CannotJoin) as refused:
+        with pytest.raises(portal.CannotJoin) as refused:
             join(token, MEI.birth_date)
         assert said == {str(refused.value)}
 
     def test_one_address_may_not_try_for_ever(self, cast: Cast) -> None:
         _invitation, token = invite(cast, register(cast))
-        for n in range(patients.MOST_CHECKS_FROM_ONE_ADDRESS):
-            with pytest.raises(patients.CannotJoin):
+        for n in range(portal.MOST_CHECKS_FROM_ONE_ADDRESS):
+            with pytest.raises(portal.CannotJoin):
                 join(f"made-up-{n}", MEI.birth_date)
-        with pytest.raises(patients.CannotJoin):
+        with pytest.raises(portal.CannotJoin):
             join(token, MEI.birth_date)
         assert join(token, MEI.birth_date, address="203.0.113.77").has_portal
 
     def test_the_address_became_somebody_elses(self, cast: Cast) -> None:
         _invitation, token = invite(cast, register(cast))
         make.make_user("Other Person", kind=User.Kind.PATIENT, email="mei@post.example")
-        with pytest.raises(patients.CannotJoin):
+        with pytest.raises(portal.CannotJoin):
             join(token, MEI.birth_date)
 
     def test_suspended_and_joined_again_is_the_same_user_at_a_new_address(self, cast: Cast) -> None:
-        patients.suspend_portal(by=cast.frida, patient=cast.quinn, reason=PortalSuspension.LOST_ADDRESS, now=NOW)
+        portal.suspend_portal(by=cast.frida, patient=cast.quinn, reason=PortalSuspension.LOST_ADDRESS, now=NOW)
         cast.quinn_user.refresh_from_db()
         assert not cast.quinn_user.is_active
-        with pytest.raises(patients.NoPortal):
-            patients.suspend_portal(by=cast.frida, patient=cast.quinn, reason=PortalSuspension.ASKED, now=NOW)
+        with pytest.raises(portal.NoPortal):
+            portal.suspend_portal(by=cast.frida, patient=cast.quinn, reason=PortalSuspension.ASKED, now=NOW)
         cast.quinn.refresh_from_db()
         kept = patients.identity_of(patient=cast.quinn)
         edited = patients.edit(
@@ -375,7 +375,7 @@ def test_twenty_people_redeem_one_invitation() -> None:
             start.wait()
             join(token, MEI.birth_date, address=f"198.51.100.{n}")
             outcomes.append("joined")
-        except patients.AlreadyJoined:
+        except portal.AlreadyJoined:
             outcomes.append("sentence")
         finally:
             connection.close()
