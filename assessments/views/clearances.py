@@ -151,7 +151,7 @@ def chart_flags(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
 
 @staff_view(Permission.CLEARANCE_DECIDE)
 def clearances(request: StaffRequest) -> HttpResponse:
-    """List what waits for a prescriber at the chosen location, the longest waiting first."""
+    """List what waits for a prescriber at the chosen location: what is suspended first, then the longest waiting."""
     here = locations_where(request.user, Permission.CLEARANCE_DECIDE)
     at = {request.location.pk} & here if request.location else here
     team = CareTeamMember.objects.live().filter(patient=OuterRef("patient"))
@@ -166,7 +166,9 @@ def clearances(request: StaffRequest) -> HttpResponse:
         .annotate(team_names=names.annotate(x=StringAgg("user__name", Value(", "))).values("x"))
         .select_related("patient__home_location")
     )
-    page = keyset.cut(rows, "since", request.GET, oldest_first=True)
+    # A new fact suspended them, and they are due within hours.
+    parts = [rows.filter(status=Clearance.Status.SUSPENDED), rows.exclude(status=Clearance.Status.SUSPENDED)]
+    page = keyset.cut_in_turn(parts, "since", request.GET, oldest_first=True)
     audit.listed(request, "clearances", [row.patient_id for row in page.rows], now=request.now)
     context = {
         "rows": [_row(request, row) for row in page.rows],

@@ -1,12 +1,13 @@
 """The review page: what a prescriber sees, decides and signs, and every way in which it is refused."""
 
+import itertools
 import re
 import uuid
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -23,7 +24,7 @@ from assessments.models import (
     Medication,
     ScreeningFlag,
 )
-from clinic import policy
+from clinic import keyset, policy
 from clinic.actions import signatures
 from clinic.models import AuditEvent, Licence, PolicyVersion, Role, Signature, WorkItem
 from patients.models import BreakGlass, LifeState
@@ -653,15 +654,16 @@ def test_the_page_asks_as_many_questions_of_the_database_for_much_as_for_little(
 
 
 class TestList:
-    def test_it_shows_what_waits_the_longest_waiting_first(
+    def test_it_shows_what_is_suspended_first_and_then_the_longest_waiting(
         self, ready: Cast, signed_in: SignedIn, now: datetime
     ) -> None:
-        make.make_clearance(ready.quinn, "suspended", by=ready.dana, since=now - timedelta(days=9))
+        make.make_clearance(ready.quinn, "suspended", by=ready.dana, since=now)
+        make.make_clearance(make.make_patient(ready.denver, "Vera"), "packet_submitted", since=now - timedelta(days=9))
         make.make_clearance(make.make_patient(ready.denver, "Wanda"), "cleared", by=ready.dana)
         make.make_clearance(ready.sol, "packet_submitted")
         response = signed_in(ready.dana).get(reverse("assessments:clearances"))
         page = response.content.decode()
-        assert page.index("Quinn Abbott") < page.index("Pat Moreau")
+        assert page.index("Quinn Abbott") < page.index("Vera") < page.index("Pat Moreau")
         assert "Wanda" not in page
         assert "Sol" not in page
         # Quinn has no care team: the way leads there and not to a closed page.
@@ -686,6 +688,29 @@ class TestList:
             counts.append(len(queries))
         assert counts[0] == counts[1]
         assert "after=" in page
+
+    def test_every_row_is_on_one_page_there_and_back(self, ready: Cast, now: datetime) -> None:
+        for number in range(35):
+            for status, days in (("suspended", 1), ("clinician_review", 9)):
+                since = now - timedelta(days=days, minutes=number)
+                make.make_clearance(make.make_patient(ready.denver), status, by=ready.dana, since=since)
+        rows = Clearance.objects.to_decide()
+        parts = [rows.filter(status="suspended"), rows.exclude(status="suspended")]
+        wanted = [row.pk for part in parts for row in part.order_by("since", "id")]
+        pages = [keyset.cut_in_turn(parts, "since", {}, oldest_first=True)]
+        while pages[-1].after:
+            pages.append(keyset.cut_in_turn(parts, "since", {"after": str(pages[-1].after)}, oldest_first=True))
+        assert [row.pk for page in pages for row in page.rows] == wanted
+        assert [len(page.rows) for page in pages] == [30, 30, 11]
+        assert pages[0].before is None
+        for earlier, later in itertools.pairwise(pages):
+            back = keyset.cut_in_turn(parts, "since", {"before": str(later.before)}, oldest_first=True)
+            assert [row.pk for row in back.rows] == [row.pk for row in earlier.rows]
+        for part in parts:
+            with connection.cursor() as cursor, transaction.atomic():
+                cursor.execute("SET LOCAL enable_seqscan = off")
+                cursor.execute("SET LOCAL enable_sort = off")
+                assert "clearance_to_decide" in part.order_by("since", "id")[:31].explain()
 
 
 def test_the_policy_may_leave_out_no_limit(ready: Cast, signed_in: SignedIn) -> None:
