@@ -172,6 +172,16 @@ def empty_shots() -> list[Shot]:
 
 def records_of_the_demo() -> dict[str, Any]:
     """Return ids for the arguments of paths, chosen so that each page has something to show."""
+    from assessments.models import (
+        AskingRule,
+        AssessmentRequest,
+        AssessmentResponse,
+        Clearance,
+        Medication,
+        Packet,
+        RiskAlert,
+        ScreeningFlag,
+    )
     from clinic.models import (
         Closure,
         Device,
@@ -179,12 +189,13 @@ def records_of_the_demo() -> dict[str, Any]:
         Location,
         Membership,
         OutboundMessage,
+        PolicyVersion,
         Room,
         TimeOff,
         User,
         WorkItem,
     )  # fmt: skip
-    from patients.models import BreakGlass, Contact, LifeState, Patient, Referral
+    from patients.models import BreakGlass, Consent, ConsentText, Contact, LifeState, Patient, Referral
     from sessions.models import Appointment, ChangeRequest
 
     now = datetime.fromisoformat(FROZEN_AT)
@@ -210,10 +221,28 @@ def records_of_the_demo() -> dict[str, Any]:
         "device_id": EnrolledDevice.objects.filter(location=denver).order_by("name"),
         "time_off_id": TimeOff.objects.order_by("entered_at"),
         "closure_id": Closure.objects.order_by("entered_at"),
+        "fact_id": Medication.objects.filter(patient=pat).order_by("-text"),
+        "clearance_id": Clearance.objects.filter(patient=pat),
+        "response_id": AssessmentResponse.objects.filter(patient=pat).order_by("-answered_at"),
+        "request_id": AssessmentRequest.objects.filter(status="open", patient__home_location=denver).order_by("due_at"),
+        "done_request_id": AssessmentRequest.objects.filter(patient=pat, status="done").order_by("-settled_at"),
+        "packet_id": Packet.objects.filter(patient=pat),
+        "submitted_packet_id": Packet.objects.filter(patient=pat, status="submitted"),
+        "rule_id": AskingRule.objects.order_by("pk"),
+        "alert_id": RiskAlert.objects.order_by("-raised_at"),
+        "consent_id": Consent.objects.filter(patient=pat, text__kind="ketamine"),
+        "text_id": ConsentText.objects.filter(kind="ketamine", route="sl"),
+        "unsigned_text_id": ConsentText.objects.filter(kind="ketamine", route="oral"),
+        "policy_id": PolicyVersion.objects.order_by("number"),
+        # Somebody about whom a prescriber has much to decide, for the picture of the review.
+        "to_review_id": Patient.objects.filter(
+            pk__in=ScreeningFlag.objects.open().filter(code="MED-BENZO").values("patient"), home_location=denver
+        ).order_by("mrn"),
     }
     found = {name: row.pk for name, rows in first.items() if (row := rows.first()) is not None}
     return found | {
         "patient_id": pat.pk, "patient_number": pat.mrn, "person_id": felix.pk, "location_id": denver.pk, "day": now.date(), "token": "no-such-link",
+        "table": "medication", "code": "ptq", "part": "medicines",
     }  # fmt: skip
 
 
@@ -367,7 +396,7 @@ def _django(run: Studio) -> None:
 
 
 def _pictures(run: Studio) -> None:
-    """Write the README's pictures: the upper part of four pages, as a visitor at a desk sees them."""
+    """Write the README's pictures: the upper part of some pages, as a visitor at a desk sees them."""
     records = records_of_the_demo()
     pages = {
         "today": ("frida", "/today/"),
@@ -375,6 +404,8 @@ def _pictures(run: Studio) -> None:
         "book-intake": ("frida", f"/appointments/book-intake/?patient={records['other_patient_id']}"),
         "register": ("frida", "/patients/register/"),
         "portal-home": ("pat_user", "/portal/"),
+        "review": ("dana", f"/patients/{records['to_review_id']}/clearance/"),
+        "scores": ("dana", f"/patients/{records['patient_id']}/chart/scores/?instrument=phq-9"),
     }
     PICTURES.mkdir(parents=True, exist_ok=True)
     with chromium.browser() as browser:

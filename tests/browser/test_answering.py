@@ -114,6 +114,15 @@ def test_three_interrupted_sittings_on_a_phone(
     assert not faults_of(page, "done")
     assert RiskAlert.objects.get().tier == "orange"
 
+    # Printed, the answers say when they came; the alarm that rings for whoever reads them is not theirs.
+    enter(context, cast.theo)
+    page.goto(f"/responses/{AssessmentResponse.objects.get().pk}/")
+    alarm = page.get_by_role("link", name="Clinician contact required")
+    expect(alarm).to_be_visible()
+    page.emulate_media(media="print")
+    expect(alarm).to_be_hidden()
+    expect(page.get_by_role("heading", name="How it came")).to_be_visible()
+
 
 @pytest.mark.long
 def test_a_kiosk_without_scripts_and_its_pages(
