@@ -13,9 +13,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-# What stands for whom, for where and for when in a query that is being written.
-WHO, WHERE, WHEN = uuid.UUID(int=1), uuid.UUID(int=2), datetime(1, 1, 1, tzinfo=UTC)
-MARKS = (WHO, WHERE, WHEN)
+# What stands for whom, for where, for the reader and for the moment in a query that is being written.
+WHO, WHERE, BY, WHEN = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3), datetime(1, 1, 1, tzinfo=UTC)
+MARKS = (WHO, WHERE, BY, WHEN)
 
 
 class Written:
@@ -33,11 +33,16 @@ class Written:
         return sql, tuple(params)
 
     def rows(
-        self, *, who: uuid.UUID, where: uuid.UUID | None = None, when: datetime | None = None
+        self,
+        *,
+        who: uuid.UUID,
+        where: uuid.UUID | None = None,
+        by: uuid.UUID | None = None,
+        when: datetime | None = None,
     ) -> list[tuple[Any, ...]]:
         """Return the answer. Refuses (ValueError) to ask with a mark left in: that would be about nobody, and look like "nothing"."""
         sql, params = self._words
-        given = {mark: value for mark, value in zip(MARKS, (who, where, when), strict=True) if value is not None}
+        given = {mark: value for mark, value in zip(MARKS, (who, where, by, when), strict=True) if value is not None}
         if not {one for one in params if one in MARKS} <= given.keys():
             raise ValueError("The query needs more than it was given.")
         with connection.cursor() as cursor:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
+from clinic.written import WHEN, WHO, Written
 from patients.models import Consent, ConsentKind, ConsentText, ConsentWithdrawal, Patient, Route
 
 # A consent that runs out within this may be signed anew, and the patient is told.
@@ -159,14 +160,23 @@ def to_sign(patient: Patient, now: datetime) -> list[ConsentText]:
     return [row.text for row in standings(patient, now) if row.is_to_sign and row.text is not None]
 
 
+NEEDS = Written(
+    lambda: Consent.objects.current(WHEN).filter(patient=Patient(pk=WHO)).values_list("text__kind", "text__route")
+)
+
+
+def signed_needs(patient: Patient, now: datetime) -> list[Need]:
+    """Return kind and route of every consent that counts at ``now``, each once, in order. One query."""
+    return sorted({(kind, route) for kind, route in NEEDS.rows(who=patient.pk, when=now)})
+
+
 def missing_for(patient: Patient, route: str, now: datetime) -> list[str]:
     """Return what a dose by ``route`` lacks, in words; empty when both consents count at ``now`` (domain.md 3.3). One query.
 
     A route whose wording was never published is missing, and so is every unknown one.
     """
     needs: list[Need] = [(ConsentKind.TREATMENT, ""), (ConsentKind.KETAMINE, route)]
-    rows = Consent.objects.current(now).filter(patient=patient)
-    have = set(rows.values_list("text__kind", "text__route"))
+    have = set(signed_needs(patient, now))
     return [name_of(kind, way if way in Route.values else "") for kind, way in needs if (kind, way) not in have]
 
 

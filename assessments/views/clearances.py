@@ -26,7 +26,7 @@ from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import Membership, Role
 from patients import consentneeds
 from patients.access import get_patient_or_404
-from patients.models import CareTeamMember, Consent, Patient, Referral
+from patients.models import CareTeamMember, Patient, Referral
 from patients.models.consents import Route
 
 PAGE = "assessments/review_clearance.html"
@@ -336,8 +336,7 @@ def _may_decide(request: StaffRequest, patient: Patient) -> tuple[bool, str]:
 
 def _consents(patient: Patient, request: StaffRequest) -> list[str]:
     """Return the consents that stand now, by name: one query. Which of them a dose asks for depends on its route."""
-    have = Consent.objects.current(request.now).filter(patient=patient).values_list("text__kind", "text__route")
-    return [consentneeds.name_of(kind, route) for kind, route in sorted(set(have))]
+    return [consentneeds.name_of(kind, route) for kind, route in consentneeds.signed_needs(patient, request.now)]
 
 
 def _packet(request: StaffRequest, patient: Patient, tz: Any) -> dict[str, str] | None:
