@@ -55,10 +55,13 @@ def get_asking_rule_or_404(request: StaffRequest, rule_id: uuid.UUID) -> AskingR
 
 def my_packet(request: PortalRequest) -> Packet | None:
     """Return the newest packet of the patient behind this sign-in, out or over; None when there never was one."""
-    patient = my_patient(request)
-    packet = Packet.objects.filter(patient=patient).order_by("-invited_at", "-id").first()
-    if packet is not None:
-        packet.patient = patient
+    rows = Packet.objects.filter(patient__portal_user=request.user).select_related("patient__home_location")
+    packet = rows.order_by("-invited_at", "-id").first()
+    if packet is None:
+        # Nothing for them here, or nobody behind this sign-in: that door knows.
+        my_patient(request)
+        return None
+    remember_patient_behind(request.user, PatientBehind(packet.patient_id, packet.patient.home_location))
     return packet
 
 

@@ -44,6 +44,6 @@ _MEANT = {"wanna": "want to", "gonna": "going to"}
 def may_mean_danger(text: str) -> bool:
     """Return whether a text holds words by which people say that they may not stay safe, in English or Spanish."""
     plain = unicodedata.normalize("NFKD", text.casefold().replace("’", "'").replace("‘", "'"))
-    kept = "".join(c for c in plain if not unicodedata.combining(c))
+    kept = plain if plain.isascii() else "".join(c for c in plain if not unicodedata.combining(c))
     meant = _SAID.sub(lambda found: _MEANT[found[0]], " ".join(kept.split()))
     return _WORDS.search(meant) is not None

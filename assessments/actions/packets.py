@@ -314,18 +314,8 @@ def save_section(
     said. Words of danger put a person on to it in the same transaction. Refuses a packet that is over, and more than there
     is room for.
     """
-    if packet.status == Status.INVITED:
-        packet = _begin(by=by, packet=packet, now=now)
-    else:
-        packet = (
-            Packet.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("patient__home_location")
-            .get(pk=packet.pk)
-        )
-    if is_over(packet, now):
-        raise PacketIsOver(packet)
-    row, _made = PacketSection.objects.get_or_create(packet=packet, code=section.code)
-    row.packet = packet
+    row = _locked_section(by=by, packet=packet, section=section, now=now)
+    packet = row.packet
     known = set(step.names({**row.draft, **typed}))
     clean = {name: value.replace("\x00", "") for name, value in typed.items() if name in known}
     merged = merging.merge(merging.Stored(row.draft, row.others, row.hands), typed=clean, seen=seen, window=window)
@@ -341,11 +331,41 @@ def save_section(
     row.hands, row.step, row.saved_at = dict(stored.hands), step.name, now
     row.save(update_fields=["draft", "others", "hands", "revision", "step", "saved_at", "done_at"])
     said = {name: draft.get(name, "") for name, question in step.asked(draft) if question.is_words}
-    danger.review(
-        by=by, text="\n".join(said[name] for name in said if name in merged.changed), location=packet.patient.home_location,
-        subject_type=SUBJECT, subject_id=packet.pk, patient=packet.patient, now=now,
-    )  # fmt: skip
+    changed = "\n".join(said[name] for name in said if name in merged.changed)
+    # Asked here first: it is kept at every change, and hardly ever are there such words.
+    if crisis.may_mean_danger(changed):
+        danger.review(
+            by=by, text=changed, location=packet.patient.home_location, subject_type=SUBJECT, subject_id=packet.pk,
+            patient=packet.patient, now=now,
+        )  # fmt: skip
     return Saved(row, merged.clashed, crisis.may_mean_danger("\n".join(said.values())))
+
+
+def _locked_section(*, by: User, packet: Packet, section: Section, now: datetime) -> PacketSection:
+    """Return the part, held for this transaction with its packet, the packet first. Refuses a packet that is over."""
+    row = None
+    if packet.status != Status.INVITED:
+        # ``of`` names the rows in the order in which PostgreSQL holds them.
+        rows = PacketSection.objects.select_for_update(no_key=True, of=("packet", "self")).select_related("packet")
+        row = next(iter(rows.filter(packet=packet, code=section.code)), None)
+    if row is not None:
+        # Whose it is does not change, and was read a moment ago.
+        row.packet.patient = packet.patient
+        packet = row.packet
+    elif packet.status == Status.INVITED:
+        packet = _begin(by=by, packet=packet, now=now)
+    else:
+        packet = (
+            Packet.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("patient__home_location")
+            .get(pk=packet.pk)
+        )
+    if is_over(packet, now):
+        raise PacketIsOver(packet)
+    if row is None:
+        row, _made = PacketSection.objects.get_or_create(packet=packet, code=section.code)
+        row.packet = packet
+    return row
 
 
 def _begin(*, by: User, packet: Packet, now: datetime) -> Packet:

@@ -200,11 +200,13 @@ def _locked(patient: Patient, request: AssessmentRequest | None) -> tuple[flags.
     if request is None:
         return flags.locked(patient), None
     # ``of`` names the rows in the order in which PostgreSQL holds them.
-    rows = AssessmentRequest.objects.select_for_update(no_key=True, of=("patient", "self"))
-    rows = rows.select_related("patient__home_location")
+    rows = AssessmentRequest.objects.select_for_update(no_key=True, of=("patient", "self")).select_related("patient")
     found = rows.annotate(last_screening=flags.last_screening("patient_id")).get(pk=request.pk)
     if found.patient_id != patient.pk:
         raise WrongQuestionnaire
+    if found.patient.home_location_id == patient.home_location_id:
+        # Read a moment ago, with whoever answers.
+        found.patient.home_location = patient.home_location
     return flags.Held(found.patient, found.last_screening), found  # type: ignore[attr-defined]  # annotated above
 
 

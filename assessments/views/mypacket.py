@@ -126,7 +126,8 @@ def _section_or_404(part: str) -> Section:
 def packet_section(request: PortalRequest, part: str) -> HttpResponse:
     """One screen of one part: shown with what was typed so far, and kept as it is typed."""
     packet, section = my_packet_or_404(request), _section_or_404(part)
-    row = _rows_of(packet).get(part) or PacketSection(packet=packet, code=part)
+    row = next(iter(PacketSection.objects.filter(packet=packet, code=part)), None) or PacketSection(code=part)
+    row.packet = packet
     step = section.step(request.GET.get("step", "")) or section.step(row.step) or section.steps[0]
     if request.method != "POST":
         return (

@@ -258,8 +258,12 @@ def test_two_desks_send_one_packet_and_two_windows_lose_no_field(cast: Cast) -> 
     packet = Packet.objects.get()
     texts = {"hopes": "sleep", "reason": "circles"}
 
-    def window(name: str) -> Callable[[], object]:
-        return lambda: save(packet, cast.quinn_user, "goals", {name: texts[name]}, step=name, window=Window(name, 1))
+    def window(name: str, turn: int) -> Callable[[], object]:
+        return lambda: save(packet, cast.quinn_user, "goals", {name: texts[name]}, step=name, window=Window(name, turn))
 
-    _together([window(name) for name in texts])
-    assert PacketSection.objects.get(packet=packet).draft == texts
+    # The part is begun by both, and then held by each in turn.
+    for turn in range(1, 6):
+        packet.refresh_from_db()
+        texts = {name: f"{text} {turn}" for name, text in texts.items()}
+        _together([window(name, turn) for name in texts])
+        assert PacketSection.objects.get(packet=packet).draft == texts
