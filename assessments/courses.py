@@ -54,7 +54,9 @@ def of(patient: Patient) -> list[Course]:
     Only what stands: a corrected answer is replaced by its correction, one taken back is gone. A request that nobody
     answered in time is a gap, from the first answer of its instrument on.
     """
-    scores = list(Score.objects.standing_of(patient).order_by("-response__answered_at")[:MOST_READINGS])
+    # Of a score a course shows the total; what else was reckoned stays where it is.
+    rows = Score.objects.standing_of(patient).defer("data")
+    scores = list(rows.order_by("-response__answered_at")[:MOST_READINGS])
     first_dose_at = (
         CareEvent.objects.filter(patient=patient, kind=CareEventKind.DOSE_GIVEN, cancelled_at=None)
         .order_by("at")

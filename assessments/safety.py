@@ -99,6 +99,11 @@ def in_morning_list(definition: Definition, result: Score, answers: Answers) -> 
 
 def _readable(definition: Definition, answers: Answers) -> tuple[dict[str, int], bool]:
     """Return the answers that can be read one by one, and whether any could not."""
+    try:
+        # Most can all be read, and a course of sixty is: one by one costs as many times as there are questions.
+        return scoring.check(definition, answers), False
+    except scoring.InvalidAnswers:
+        pass
     readable: dict[str, int] = {}
     failed = False
     for item_id, answer in answers.items():
