@@ -26,6 +26,7 @@ from clinic.models import (
     LICENSED,
     Category,
     Channel,
+    Device,
     Licence,
     Location,
     OutboundMessage,
@@ -40,6 +41,7 @@ from patients.actions.contacts import Details
 from patients.actions.patients import Identity
 from patients.actions.preferences import Answer
 from patients.models import Contact, ContactPreference, LifeState, Patient, Referral
+from sessions import visitkinds
 from sessions.actions import attendance, reminderplans, reminders, visits, visittypes, wishes
 from sessions.models import Appointment, ChangeRequest, ReminderPlanItem, VisitType
 
@@ -255,6 +257,11 @@ def _found(story: Story) -> None:
             places.add_room(by=managers[site], location=story.places[site], name=name, kind=kind, now=at)
             for name, kind in zip(names, kinds, strict=True)
         ]
+        for number in (1, 2):
+            places.add_equipment(
+                by=managers[site], location=story.places[site], name=f"Monitor {number}", kind=Device.Kind.VITALS_MONITOR,
+                now=at,
+            )  # fmt: skip
     _licences(story, managers, at)
     _working_hours(story, managers, at)
     _visit_types(story, at)
@@ -305,13 +312,6 @@ def _working_hours(story: Story, managers: dict[str, User], at: datetime) -> Non
 
 
 def _visit_types(story: Story, at: datetime) -> None:
-    bring = "A photo ID, a list of what you take, and anything you would like us to read."
-    rows = (
-        ("intake", "Intake", "First visit", 75, Role.PRESCRIBER, Room.Kind.CONSULTING, 15, bring),
-        ("preparation", "Preparation", "Preparation", 60, Role.THERAPIST, Room.Kind.CONSULTING, 0, ""),
-        ("integration", "Integration", "Talk after your session", 60, Role.THERAPIST, Room.Kind.CONSULTING, 0, ""),
-        ("follow_up", "Follow-up", "Follow-up", 30, Role.PRESCRIBER, Room.Kind.CONSULTING, 0, ""),
-    )
     line = reminderplans.Line
     start, booking = ReminderPlanItem.Anchor.START, ReminderPlanItem.Anchor.BOOKING
     lines = [
@@ -320,11 +320,8 @@ def _visit_types(story: Story, at: datetime) -> None:
         line(kind="visit_in_three_days", anchor=start, days_before=3, useless_minutes_before=36 * 60),
         line(kind="visit_tomorrow", anchor=start, days_before=1, useless_minutes_before=120),
     ]
-    for code, name, patient_name, minutes, role, room_kind, turnover, what_to_bring in rows:
-        story.types[code] = visittypes.publish(
-            by=story.people["dana"], code=code, name=name, patient_name=patient_name, minutes=minutes, role=role,
-            room_kind=room_kind, turnover_minutes=turnover, what_to_bring=what_to_bring, now=at,
-        )  # fmt: skip
+    for row in visitkinds.FIRST_KINDS:
+        story.types[row["code"]] = visittypes.publish(by=story.people["dana"], now=at, **row)
     # The clinic wrote by hand until some weeks ago; half a year of letters would take longer to tell than to read.
     story.later(story.now - LETTERS_SINCE, lambda then: _begin_letters(story, lines, then))
 

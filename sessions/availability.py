@@ -21,6 +21,21 @@ from clinic import localtime
 Span = tuple[datetime, datetime]
 
 
+# Whoever is held alone takes all lanes from 0 up to here; who is shared takes one of the first, and who is only on site takes one from here on.
+SOLE_LANES = 100
+
+
+class Load(StrEnum):
+    """How much of somebody a stretch of a visit takes."""
+
+    # Nobody else's at that time.
+    SOLE = "sole"
+    # Beside at most so many visits of the same kind in all, and nothing else: a monitor after the first hour.
+    SHARED = "shared"
+    # In the house and within reach, for at most so many visits at once, whatever else they do: the prescriber of a dose.
+    ON_SITE = "on_site"
+
+
 class Obstacle(StrEnum):
     """What stands in the way of one time, in the order in which it is asked."""
 
@@ -28,21 +43,64 @@ class Obstacle(StrEnum):
     OFF_GRID = "off_grid"
     SHUT = "shut"
     CLOSURE = "closure"
+    TOO_LATE_TO_CLOSE = "too_late_to_close"
     NOT_WORKING = "not_working"
     AWAY = "away"
     CLINICIAN_TAKEN = "clinician_taken"
     ROOM_TAKEN = "room_taken"
+    DEVICE_TAKEN = "device_taken"
     PATIENT_TAKEN = "patient_taken"
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A stretch of a visit, reckoned from its start, for which somebody or something is held. ``most`` is for loads that are shared."""
+
+    starts: timedelta
+    ends: timedelta
+    load: Load = Load.SOLE
+    most: int = 1
+    # Held after the end as well, in case the visit takes longer; nobody need be at work for it.
+    tail: timedelta = timedelta(0)
+
+    def lanes(self) -> range:
+        """Return the lanes of which a shared stretch takes one; for a sole one all that it takes."""
+        if self.load is Load.SOLE:
+            return range(SOLE_LANES)
+        first = SOLE_LANES if self.load is Load.ON_SITE else 0
+        return range(first, first + self.most)
+
+
+@dataclass(frozen=True)
 class Need:
-    """What a kind of visit takes. ``room_tail`` is held after the visit by the room alone."""
+    """What a kind of visit takes.
+
+    ``room_tail`` is held after the visit by the room alone. ``seats`` are the stretches of each person, the first being the one the visit
+    is listed under; none means one person throughout. ``devices`` are the stretches of each piece of equipment. A visit ends at least
+    ``closing_margin`` before the location shuts.
+    """
 
     duration: timedelta
     grid_minutes: int
     room_tail: timedelta = timedelta(0)
     needs_room: bool = True
+    seats: tuple[tuple[Stretch, ...], ...] = ()
+    devices: tuple[Stretch, ...] = ()
+    closing_margin: timedelta = timedelta(0)
+
+    @property
+    def people(self) -> tuple[tuple[Stretch, ...], ...]:
+        """Return the stretches of each person, the first one's first."""
+        return self.seats or ((Stretch(timedelta(0), self.duration),),)
+
+    def can_be_one(self, seats: Iterable[int], seat: int) -> bool:
+        """Return whether somebody who has some seats can take another too: no two of their stretches at the same time."""
+        return not any(
+            one.starts < other.ends + other.tail and other.starts < one.ends + one.tail
+            for taken in seats
+            for one in self.people[taken]
+            for other in self.people[seat]
+        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +123,10 @@ class WeeklyHours:
 
 @dataclass(frozen=True)
 class Calendar:
-    """All that one location says about a stretch of time. ``taken`` is by resource: people, rooms, patients."""
+    """All that one location says about a stretch of time.
+
+    ``taken`` is by resource (people, rooms, patients, devices) and holds them wholly; ``shared`` is by resource and lane.
+    """
 
     tz: ZoneInfo
     opening: Sequence[WeeklyHours] = ()
@@ -73,16 +134,22 @@ class Calendar:
     working: Mapping[uuid.UUID, Sequence[WeeklyHours]] = field(default_factory=dict)
     away: Mapping[uuid.UUID, Sequence[Span]] = field(default_factory=dict)
     taken: Mapping[uuid.UUID, Sequence[Span]] = field(default_factory=dict)
+    shared: Mapping[uuid.UUID, Mapping[int, Sequence[Span]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, order=True)
 class Opening:
-    """One time that can be offered, with the person and the room it would take."""
+    """One time that can be offered, with the people, the room and the devices it would take.
+
+    ``others`` are the people beside the clinician, one for each further seat of the need, in its order.
+    """
 
     starts_at: datetime
     ends_at: datetime
     clinician_id: uuid.UUID
     room_id: uuid.UUID | None
+    others: tuple[uuid.UUID, ...] = ()
+    devices: tuple[uuid.UUID, ...] = ()
 
 
 @lru_cache(maxsize=1024)
@@ -150,8 +217,8 @@ def at_work_on(day: date, calendar: Calendar, person: uuid.UUID) -> list[Span]:
     return without(common(open_on(day, calendar), works), calendar.away.get(person, ()))
 
 
-class _Busy:
-    """The spans of one resource, asked many times whether a stretch overlaps any."""
+class _Spans:
+    """Spans, asked many times whether a stretch overlaps any."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         self.spans = merged(spans)
@@ -165,6 +232,42 @@ class _Busy:
         return at < len(self.spans) and self.spans[at][0] < end
 
 
+class Busy:
+    """When one resource is taken, wholly or in lanes."""
+
+    def __init__(self, whole: Sequence[Span], lanes: Mapping[int, Sequence[Span]]) -> None:
+        self._wholly = _Spans(whole)
+        self._lanes = {lane: _Spans(spans) for lane, spans in lanes.items()}
+        # Nobody can be held alone while they are shared; being on site is no hindrance.
+        self._at_all = _Spans(
+            [*whole, *(span for lane, spans in lanes.items() if lane < SOLE_LANES for span in spans)]
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, calendar: Calendar, resource: uuid.UUID) -> Busy:
+        return cls(calendar.taken.get(resource, ()), calendar.shared.get(resource, {}))
+
+    def overlaps(self, start: datetime, end: datetime) -> bool:
+        """Return whether the resource cannot be held alone between two moments."""
+        return self._at_all.overlaps(start, end)
+
+    def lane_for(self, stretch: Stretch, starts_at: datetime) -> int | None:
+        """Return the first lane that is free for a stretch of a visit, 0 for one that is held alone; None when there is none."""
+        start, end = starts_at + stretch.starts, starts_at + stretch.ends + stretch.tail
+        if stretch.load is Load.SOLE:
+            return None if self._at_all.overlaps(start, end) else 0
+        if stretch.load is Load.SHARED and self._wholly.overlaps(start, end):
+            return None
+        free = (
+            lane for lane in stretch.lanes() if lane not in self._lanes or not self._lanes[lane].overlaps(start, end)
+        )
+        return next(free, None)
+
+    def can_take(self, stretches: Iterable[Stretch], starts_at: datetime) -> bool:
+        """Return whether the resource is free for every stretch of a visit."""
+        return all(self.lane_for(stretch, starts_at) is not None for stretch in stretches)
+
+
 def open_slots(
     calendar: Calendar,
     need: Need,
@@ -175,34 +278,96 @@ def open_slots(
     first: date,
     last: date,
     now: datetime,
+    others: Sequence[Sequence[uuid.UUID]] = (),
+    devices: Sequence[Sequence[uuid.UUID]] = (),
 ) -> list[Opening]:
     """Return every opening from one day to another, both included, in order of time.
 
-    One for each start and clinician, in the first of ``rooms`` that is free. Openings lie wholly within opening and
+    One for each start and clinician, with the first of ``rooms``, of the ``others`` for each further seat and of the ``devices`` for each
+    piece of equipment that are free, nobody in two places at once. Openings lie wholly within opening hours, each person's stretches within
     working hours, outside closures and time off, begin on the grid and not before ``now``, and overlap no hold.
     """
-    busy = {key: _Busy(calendar.taken.get(key, ())) for key in {*clinicians, *rooms, *([patient] if patient else [])}}
+    everything = {*clinicians, *rooms, *([patient] if patient else []), *(one for seat in others for one in seat)}
+    busy = {key: Busy.of(calendar, key) for key in everything | {one for kind in devices for one in kind}}
+    seats = need.people
     found = []
     day = first
     while day <= last:
-        at_work = [(who, at_work_on(day, calendar, who)) for who in clinicians]
+        opened = open_on(day, calendar)
+        at_work = {
+            who: at_work_on(day, calendar, who)
+            for who in dict.fromkeys([*clinicians, *(one for seat in others for one in seat)])
+        }
+
+        def able(who: uuid.UUID, seat: int, start: datetime) -> bool:
+            return _at_work(at_work[who], seats[seat], start) and busy[who].can_take(seats[seat], start)  # noqa: B023 - asked within its own round
+
         for start in grid_starts(day, calendar.tz, need.grid_minutes):
             end = start + need.duration
-            if start < now or (patient is not None and busy[patient].overlaps(start, end)):
+            if start < now or not _inside(opened, start, end + need.closing_margin):
                 continue
-            able = [
-                who
-                for who, spans in at_work
-                if any(a <= start and end <= b for a, b in spans) and not busy[who].overlaps(start, end)
-            ]
-            if not able:
+            if patient is not None and busy[patient].overlaps(start, end):
+                continue
+            leads = [who for who in clinicians if able(who, 0, start)]
+            if not leads:
                 continue
             room = next((room for room in rooms if not busy[room].overlaps(start, end + need.room_tail)), None)
             if room is None and need.needs_room:
                 continue
-            found += [Opening(start, end, who, room if need.needs_room else None) for who in able]
+            equipment = _one_each(
+                [
+                    [one for one in kind if busy[one].can_take([need.devices[n]], start)]
+                    for n, kind in enumerate(devices)
+                ]
+            )
+            if equipment is None:
+                continue
+            helpers = [[who for who in seat if able(who, n + 1, start)] for n, seat in enumerate(others)]
+            for who in leads:
+                team = _team(need, helpers, (who,))
+                if team is not None:
+                    found.append(Opening(start, end, who, room if need.needs_room else None, team[1:], equipment))
         day += timedelta(days=1)
     return found
+
+
+def _inside(spans: Iterable[Span], start: datetime, end: datetime) -> bool:
+    return any(a <= start and end <= b for a, b in spans)
+
+
+def _at_work(spans: Sequence[Span], stretches: Iterable[Stretch], start: datetime) -> bool:
+    return all(_inside(spans, start + stretch.starts, start + stretch.ends) for stretch in stretches)
+
+
+def _one_each(
+    choices: Sequence[Sequence[uuid.UUID]], chosen: tuple[uuid.UUID, ...] = ()
+) -> tuple[uuid.UUID, ...] | None:
+    """Return one of each list, none twice, earlier ones preferred; None when that cannot be."""
+    if len(chosen) == len(choices):
+        return chosen
+    for one in choices[len(chosen)]:
+        if one not in chosen and (rest := _one_each(choices, (*chosen, one))) is not None:
+            return rest
+    return None
+
+
+def _team(
+    need: Need, choices: Sequence[Sequence[uuid.UUID]], chosen: tuple[uuid.UUID, ...]
+) -> tuple[uuid.UUID, ...] | None:
+    """Return one person for each seat, nobody in two places at once; None when that cannot be. ``chosen`` have their seats already.
+
+    Whoever is there goes on where they can, so that a patient under effect is not handed over without need; then earlier ones are preferred.
+    """
+    seat = len(chosen)
+    if seat == len(need.people):
+        return chosen
+    able = choices[seat - 1]
+    for who in [*(one for one in reversed(chosen) if one in able), *(one for one in able if one not in chosen)]:
+        if need.can_be_one([n for n, one in enumerate(chosen) if one == who], seat):
+            team = _team(need, choices, (*chosen, who))
+            if team is not None:
+                return team
+    return None
 
 
 def obstacle(
@@ -214,51 +379,78 @@ def obstacle(
     room: uuid.UUID | None,
     patient: uuid.UUID,
     now: datetime,
+    others: Sequence[uuid.UUID] = (),
+    devices: Sequence[uuid.UUID] = (),
 ) -> Obstacle | None:
     """Return the first thing that keeps one time from being offered, or nothing when it can be."""
-    ends_at = starts_at + need.duration
-    day = localtime.day_of(starts_at, calendar.tz)
-
-    def inside(spans: Iterable[Span]) -> bool:
-        return any(a <= starts_at and ends_at <= b for a, b in spans)
-
-    if starts_at < now:
-        return Obstacle.PAST
-    if not is_on_grid(starts_at, calendar.tz, need.grid_minutes):
-        return Obstacle.OFF_GRID
-    if not inside(hours_on(day, calendar.opening, calendar.tz)):
-        return Obstacle.SHUT
-    if not inside(open_on(day, calendar)):
-        return Obstacle.CLOSURE
-    works = common(open_on(day, calendar), hours_on(day, calendar.working.get(clinician, ()), calendar.tz))
-    if not inside(works):
-        return Obstacle.NOT_WORKING
-    if not inside(at_work_on(day, calendar, clinician)):
-        return Obstacle.AWAY
-    return clash(calendar.taken, need, starts_at=starts_at, clinician=clinician, room=room, patient=patient)
+    found = hitch(
+        calendar, need, starts_at=starts_at, clinician=clinician, room=room, patient=patient, now=now, others=others,
+        devices=devices,
+    )  # fmt: skip
+    return found[0] if found else None
 
 
-def clash(
-    taken: Mapping[uuid.UUID, Sequence[Span]],
+def hitch(
+    calendar: Calendar,
     need: Need,
     *,
     starts_at: datetime,
     clinician: uuid.UUID,
     room: uuid.UUID | None,
     patient: uuid.UUID,
-) -> Obstacle | None:
-    """Return who or what is taken at one time, the clinician first, or nothing when all are free."""
+    now: datetime,
+    others: Sequence[uuid.UUID] = (),
+    devices: Sequence[uuid.UUID] = (),
+) -> tuple[Obstacle, uuid.UUID | None] | None:
+    """Return the first thing that keeps one time from being offered and whose it is, or nothing when it can be."""
     ends_at = starts_at + need.duration
+    day = localtime.day_of(starts_at, calendar.tz)
+    if starts_at < now:
+        return Obstacle.PAST, None
+    if not is_on_grid(starts_at, calendar.tz, need.grid_minutes):
+        return Obstacle.OFF_GRID, None
+    if not _inside(hours_on(day, calendar.opening, calendar.tz), starts_at, ends_at):
+        return Obstacle.SHUT, None
+    opened = open_on(day, calendar)
+    if not _inside(opened, starts_at, ends_at):
+        return Obstacle.CLOSURE, None
+    if not _inside(opened, starts_at, ends_at + need.closing_margin):
+        return Obstacle.TOO_LATE_TO_CLOSE, None
+    for who, stretches in zip((clinician, *others), need.people, strict=True):
+        works = common(opened, hours_on(day, calendar.working.get(who, ()), calendar.tz))
+        if not _at_work(works, stretches, starts_at):
+            return Obstacle.NOT_WORKING, who
+        if not _at_work(at_work_on(day, calendar, who), stretches, starts_at):
+            return Obstacle.AWAY, who
+    return clash(
+        calendar, need, starts_at=starts_at, clinician=clinician, room=room, patient=patient, others=others,
+        devices=devices,
+    )  # fmt: skip
 
-    def overlaps(resource: uuid.UUID, until: datetime) -> bool:
-        return any(start < until and starts_at < end for start, end in taken.get(resource, ()))
 
-    if overlaps(clinician, ends_at):
-        return Obstacle.CLINICIAN_TAKEN
-    if room is not None and overlaps(room, ends_at + need.room_tail):
-        return Obstacle.ROOM_TAKEN
-    if overlaps(patient, ends_at):
-        return Obstacle.PATIENT_TAKEN
+def clash(
+    calendar: Calendar,
+    need: Need,
+    *,
+    starts_at: datetime,
+    clinician: uuid.UUID,
+    room: uuid.UUID | None,
+    patient: uuid.UUID,
+    others: Sequence[uuid.UUID] = (),
+    devices: Sequence[uuid.UUID] = (),
+) -> tuple[Obstacle, uuid.UUID] | None:
+    """Return who or what is taken at one time, people first, or nothing when all are free."""
+    ends_at = starts_at + need.duration
+    for who, stretches in zip((clinician, *others), need.people, strict=True):
+        if not Busy.of(calendar, who).can_take(stretches, starts_at):
+            return Obstacle.CLINICIAN_TAKEN, who
+    if room is not None and Busy.of(calendar, room).overlaps(starts_at, ends_at + need.room_tail):
+        return Obstacle.ROOM_TAKEN, room
+    for device, stretch in zip(devices, need.devices, strict=True):
+        if not Busy.of(calendar, device).can_take([stretch], starts_at):
+            return Obstacle.DEVICE_TAKEN, device
+    if Busy.of(calendar, patient).overlaps(starts_at, ends_at):
+        return Obstacle.PATIENT_TAKEN, patient
     return None
 
 

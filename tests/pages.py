@@ -36,6 +36,7 @@ from clinic.models import (
     OutboundMessage,
     PageCall,
     Role,
+    Room,
     StaffInvitation,
     TimeOff,
     User,
@@ -43,6 +44,8 @@ from clinic.models import (
     new_id,
 )
 from patients.models import BreakGlass, ContactPreference, LifeState, Patient, PortalInvitation, Referral
+from sessions import visitkinds
+from sessions.actions import visittypes
 from sessions.models import Appointment, ChangeRequest, Reminder
 
 from . import factories as make
@@ -250,6 +253,7 @@ LOOKS: dict[str, Look] = {
     "sessions:book_intake": Look(
         "frida", ("?patient={other_patient_id}", "", "?referral={referral_id}"), refused=_EMPTY
     ),
+    "sessions:book_visit(patient_id)": Look("frida", ("", "?kind=dosing", "?kind=follow_up_remote"), refused=_EMPTY),
     "sessions:appointment(appointment_id)": Look("frida"),
     "sessions:reschedule(appointment_id)": Look("frida", refused=_EMPTY),
     "sessions:cancel_appointment(appointment_id)": Look("frida", refused=_EMPTY),
@@ -331,12 +335,21 @@ def person(cast: Cast, look: Look) -> User | None:
     return getattr(cast, look.who) if look.who else None
 
 
+def _kinds_of_visit(cast: Cast) -> None:
+    """What a dosing visit and one from afar need besides the intake of the cast."""
+    for row in visitkinds.FIRST_KINDS:
+        if row["code"] in {"dosing", "follow_up_remote"}:
+            visittypes.publish(by=cast.ada, now=make.NOON, **row)
+    make.make_room(cast.denver, "Dogwood", kind=Room.Kind.DOSING)
+
+
 def more_records(cast: Cast, records: dict[str, Any]) -> dict[str, Any]:
     """Return the ids of matrix_records with those that only pages need, each made once."""
     missed = make.make_appointment(
         cast.quinn, cast.intake, cast.dana, make.NOON - timedelta(hours=2), room=cast.second_room,
         status=Appointment.Status.NO_SHOW, no_show_at=make.NOON - timedelta(hours=1),
     )  # fmt: skip
+    _kinds_of_visit(cast)
     cast.rosa.refresh_from_db()
     fresh = make.make_patient(cast.denver, "Nora", "Newcomer", life_state=LifeState.ENQUIRER)
     return {

@@ -204,18 +204,15 @@ def undo_no_show(*, by: User, appointment: Appointment, because: str, now: datet
     """
     try:
         with holds.last_word():
-            holds.lock(
-                {appointment.room_id} if appointment.room_id else set(),
-                {appointment.clinician_id},
-                appointment.patient_id,
-            )
+            team = holds.team_of(appointment)
+            holds.lock_team({appointment.room_id} if appointment.room_id else set(), [team], appointment.patient_id)
             visit = Appointment.objects.locked().get(pk=appointment.pk)
             if not visit.was_missed:
                 raise _refuse_move(visit, _("There is nothing to take back: %(name)s's visit is “%(state)s”."))
             tz = visit.location.tz
             if localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
                 raise TooLate(_("This can be taken back on the day itself only. Book a new visit instead."))
-            holds.take(visit)
+            holds.take(visit, team)
             worklist.close_about(
                 by=by, kind=WorkItem.Kind.CALL_PATIENT, or_kind=WorkItem.Kind.OUTREACH, subject_id=visit.pk,
                 outcome=WorkItem.Outcome.NOT_NEEDED, now=now,

@@ -7,7 +7,7 @@ for visits is computed here, by the clock, so that no way of writing them is for
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -20,7 +20,7 @@ from clinic.models import Closure, Location, Membership, Role, TimeOff, User, Wo
 from patients.models import LifeState
 from sessions import availability, timetable
 from sessions.availability import Obstacle
-from sessions.models import RECORD_WITHIN, Appointment
+from sessions.models import RECORD_WITHIN, Appointment, Block
 
 # The desk looks within a day, and in any case this long before the patient sets out.
 LOOK_WITHIN = timedelta(days=1)
@@ -88,9 +88,10 @@ def hindrances(visits: Iterable[Appointment], *, location: Location, now: dateti
     visits = list(visits)
     if not visits:
         return {}
-    people = {visit.clinician_id for visit in visits}
+    teams = _teams(visits)
+    people = {who.pk for team in teams.values() for who in team}
     start, end = min(visit.starts_at for visit in visits), max(visit.ends_at for visit in visits)
-    calendar = timetable.read(location, people=people, taken={}, start=start, end=end)
+    calendar = timetable.read(location, people=people, taken=timetable.NOTHING_TAKEN, start=start, end=end)
     roles = set(Membership.objects.live().filter(location=location, user__in=people).values_list("user_id", "role"))
     ended = dict(
         Membership.objects.filter(location=location, user__in=people, ended_at__isnull=False)
@@ -101,16 +102,37 @@ def hindrances(visits: Iterable[Appointment], *, location: Location, now: dateti
     shut = list(Closure.objects.filter(location=location, cancelled_at=None, during__overlap=(start, end)))
     found: dict[uuid.UUID, Hindrance] = {}
     for visit in visits:
-        hindrance = _of_people_and_places(visit, roles, ended) or _of_the_calendar(visit, calendar, away, shut, now)
+        team = teams[visit.pk]
+        hindrance = _of_people_and_places(visit, team, roles, ended) or _of_the_calendar(
+            visit, team, calendar, away, shut, now
+        )
         if hindrance is not None:
             found[visit.pk] = hindrance
     return found
 
 
+def _teams(visits: list[Appointment]) -> dict[uuid.UUID, list[User]]:
+    """Return the people of each visit in the order of its kind's seats, in one query."""
+    shared = [visit for visit in visits if visit.visit_type.shape.others]
+    by_visit: dict[uuid.UUID, dict[str, User]] = defaultdict(dict)
+    if shared:
+        for block in Block.objects.filter(appointment__in=shared).select_related("person"):
+            by_visit[block.appointment_id][block.duty] = block.person
+    return {
+        visit.pk: [
+            visit.clinician, *(by_visit[visit.pk].get(seat.duty, visit.clinician) for seat in visit.visit_type.shape.others)
+        ]
+        for visit in visits
+    }  # fmt: skip
+
+
 def _of_people_and_places(
-    visit: Appointment, roles: set[tuple[uuid.UUID, str]], ended: dict[uuid.UUID, datetime | None]
+    visit: Appointment,
+    team: list[User],
+    roles: set[tuple[uuid.UUID, str]],
+    ended: dict[uuid.UUID, datetime | None],
 ) -> Hindrance | None:
-    patient, clinician = visit.patient, visit.clinician
+    patient = visit.patient
     if patient.life_state == LifeState.DECEASED:
         return Hindrance(_("The patient has died. Cancel the visit; no letter goes out."), patient.life_state_since)
     if patient.life_state == LifeState.DISCHARGED:
@@ -118,23 +140,32 @@ def _of_people_and_places(
             _("The patient is discharged and gets no letters. Ask them whether they are coming, then cancel or keep it."),
             patient.life_state_since,
         )  # fmt: skip
-    if not clinician.is_active or (clinician.pk, visit.visit_type.role) not in roles:
-        return Hindrance(
-            _("The clinician no longer works here in this role. Move the visit to somebody else."),
-            clinician.left_at or ended.get(clinician.pk),
-        )  # fmt: skip
+    for who, seat in zip(team, visit.visit_type.shape.seats, strict=True):
+        if not who.is_active or not any((who.pk, role) in roles for role in seat.roles):
+            return Hindrance(
+                _("The clinician no longer works here in this role. Move the visit to somebody else."),
+                who.left_at or ended.get(who.pk),
+            )  # fmt: skip
     if visit.room is not None and not visit.room.is_in_use:
         return Hindrance(_("The room is no longer in use. Move the visit to another room."))
     return None
 
 
 def _of_the_calendar(
-    visit: Appointment, calendar: availability.Calendar, away: list[TimeOff], shut: list[Closure], now: datetime
+    visit: Appointment,
+    team: list[User],
+    calendar: availability.Calendar,
+    away: list[TimeOff],
+    shut: list[Closure],
+    now: datetime,
 ) -> Hindrance | None:
-    obstacle = availability.obstacle(
-        calendar, timetable.need_of(visit.visit_type), starts_at=visit.starts_at, clinician=visit.clinician_id,
+    # Nothing is taken in this calendar, so devices are no obstacle either.
+    need = replace(timetable.need_of(visit.visit_type), devices=())
+    found = availability.hitch(
+        calendar, need, starts_at=visit.starts_at, clinician=team[0].pk, others=[who.pk for who in team[1:]],
         room=visit.room_id, patient=visit.patient_id, now=now,
     )  # fmt: skip
+    obstacle = found[0] if found else None
 
     def overlaps(stretch: TimeOff | Closure) -> bool:
         return stretch.starts_at < visit.ends_at and visit.starts_at < stretch.ends_at
@@ -142,7 +173,8 @@ def _of_the_calendar(
     if obstacle == Obstacle.CLOSURE:
         since = max((closure.entered_at for closure in shut if overlaps(closure)), default=None)
         return Hindrance(_("The location is shut then. Move or cancel the visit, and tell the patient."), since)
-    absences = [off.entered_at for off in away if off.user_id == visit.clinician_id and overlaps(off)]
+    missed = {visit.clinician_id, found[1] if found else None}
+    absences = [off.entered_at for off in away if off.user_id in missed and overlaps(off)]
     if absences:
         return Hindrance(
             _("The clinician is away then. Move the visit, or give it to somebody else, and tell the patient."),

@@ -5,21 +5,26 @@ own.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from clinic import audit, businessdays, localtime
+from clinic.access import CLINICIANS, memberships_of
 from clinic.errors import Refused
-from clinic.models import Location, Membership, Role, Room, User
+from clinic.models import Device, Location, Membership, Role, Room, User
 from patients.actions import referrals
 from patients.models import LifeState, Patient, Referral
-from sessions import availability, timetable
+from sessions import availability, dosegate, timetable
 from sessions.actions import holds, reminders, wishes
+from sessions.actions.holds import Team
 from sessions.availability import Obstacle, Opening
-from sessions.models import INTAKE, Appointment, Block, Reminder, VisitType
+from sessions.models import INTAKE, Appointment, Reminder, VisitType
 
 # How far around the wished time alternatives are looked for, nearest first.
 ALTERNATIVES_WITHIN_DAYS = (2, 21)
@@ -75,6 +80,29 @@ class WrongClinician(Refused):
     """The person does not hold the role this kind of visit needs, here."""
 
 
+class NotYoursToBook(Refused):
+    """This kind of visit is booked by others."""
+
+
+class NotToldYet(Refused):
+    """The visit is soon, and nobody says that the patient knows."""
+
+
+class WhereaboutsNeeded(Refused):
+    """A visit from afar needs to know where the patient is."""
+
+
+class DoseNotMet(Refused):
+    """A dose may not be given then. ``unmet`` is all that is missing, so that the page can lead to each."""
+
+    def __init__(self, unmet: Sequence[dosegate.Unmet]) -> None:
+        more = len(unmet) - 1
+        others = ngettext("One more thing is missing.", "%(count)s more things are missing.", more) % {"count": more}
+        first = _("This dosing visit cannot be booked yet. %(first)s") % {"first": unmet[0].sentence}
+        super().__init__(f"{first} {others}" if more else first)
+        self.unmet = tuple(unmet)
+
+
 class WrongRoom(Refused):
     """The room is elsewhere, out of use, missing or of another kind."""
 
@@ -112,6 +140,15 @@ class NothingChanged(Refused):
         super().__init__(_("The visit is at that time already, with that person in that room. Choose another."))
 
 
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where the patient of a visit from afar is, for help to find them; a number to call back; and the link of the call."""
+
+    place: str
+    phone: str
+    link: str = ""
+
+
 def said(appointment: Appointment) -> str:
     """Return time, person, room and state of a visit in one line, for a sentence to staff."""
     when = localtime.moment_text(appointment.starts_at, appointment.location.tz)
@@ -127,35 +164,89 @@ def _guard_in_care(patient: Patient) -> None:
         )
 
 
-def _guard_place(
-    *,
-    location: Location,
-    visit_type: VisitType,
-    clinician: User,
-    room: Room | None,
-    patient: Patient,
-    starts_at: datetime,
-    now: datetime,
-    ignoring: Appointment | None = None,
-) -> None:
-    """Refuse a time, person or room this visit cannot have. Everything named is locked already."""
-    need = timetable.need_of(visit_type)
-    ends_at = starts_at + need.duration + need.room_tail
-    room_id = room.pk if room else None
-    resources = [clinician.pk, patient.pk, *([room_id] if room_id else [])]
-    taken = timetable.held(resources, starts_at, ends_at, ignoring)
+@dataclass(frozen=True)
+class Place:
+    """Where, when and with whom a visit of a kind would be: what is looked at, and what a refusal speaks of."""
+
+    location: Location
+    visit_type: VisitType
+    team: Team
+    room: Room | None
+    patient: Patient
+    starts_at: datetime
+
+    @property
+    def resources(self) -> list[uuid.UUID]:
+        found = [who.pk for who in self.team.people] + [device.pk for device in self.team.devices] + [self.patient.pk]
+        return found + ([self.room.pk] if self.room else [])
+
+    def name_of(self, resource: uuid.UUID | None) -> str:
+        names = {who.pk: who.name for who in self.team.people} | {
+            device.pk: device.name for device in self.team.devices
+        }
+        if self.room:
+            names[self.room.pk] = self.room.name
+        return names.get(resource, "") if resource else ""
+
+
+def _guard_place(place: Place, *, now: datetime, ignoring: Appointment | None = None) -> None:
+    """Refuse a time, people, devices or room this visit cannot have. Everything named is locked already."""
+    need = timetable.need_of(place.visit_type)
+    starts_at, ends_at = place.starts_at, place.starts_at + need.duration + need.room_tail
+    asked: dict[str, Any] = {
+        "starts_at": starts_at, "clinician": place.team.clinician.pk, "room": place.room.pk if place.room else None,
+        "patient": place.patient.pk, "others": [who.pk for who in place.team.others],
+        "devices": [device.pk for device in place.team.devices],
+    }  # fmt: skip
+    _guard_team(place)
+    taken = timetable.held(place.resources, starts_at, ends_at, ignoring)
     # Who loses a race is told at once: the others wait behind these locks.
-    clash = availability.clash(
-        taken, need, starts_at=starts_at, clinician=clinician.pk, room=room_id, patient=patient.pk
-    )
+    bare = availability.Calendar(tz=place.location.tz, taken=taken.wholly, shared=taken.shared)
+    clash = availability.clash(bare, need, **asked)
     if clash is not None:
-        raise _refusal(clash, location, visit_type, clinician, room, patient)
-    holds_role = Membership.objects.live().filter(user=clinician, location=location, role=visit_type.role).exists()
-    if not holds_role or not clinician.is_active:
-        raise WrongClinician(
-            _("%(name)s does not work as a %(role)s in %(place)s. Choose somebody from the list.")
-            % {"name": clinician.name, "role": Role(visit_type.role).label, "place": location.name}
-        )
+        raise _refusal(*clash, place)
+    people = [who.pk for who in place.team.people]
+    _guard_roles(place)
+    _guard_room(place)
+    calendar = timetable.read(place.location, people=people, taken=taken, start=starts_at, end=ends_at)
+    found = availability.hitch(calendar, need, now=now, **asked)
+    if found is not None:
+        raise _refusal(*found, place)
+
+
+def _guard_team(place: Place) -> None:
+    """Refuse a team that does not fill the seats of the kind of visit, and somebody on two of them."""
+    shape, team = place.visit_type.shape, place.team
+    if len(team.people) != len(shape.seats) or len(team.devices) != len(shape.equipment):
+        raise WrongClinician(_("Somebody is missing for this kind of visit. Choose a time from the list."))
+    need = timetable.need_of(place.visit_type)
+    for seat, who in enumerate(team.people):
+        if not need.can_be_one([n for n, one in enumerate(team.people[:seat]) if one == who], seat):
+            raise WrongClinician(
+                _("%(name)s cannot take on two duties at the same time. Choose somebody else for one of them.")
+                % {"name": who.name}
+            )
+
+
+def _guard_roles(place: Place) -> None:
+    """Refuse people who do not hold the role of their seat here."""
+    seats = place.visit_type.shape.seats
+    held = set(
+        Membership.objects.live()
+        .filter(user__in=place.team.people, location=place.location)
+        .values_list("user_id", "role")
+    )
+    for who, seat in zip(place.team.people, seats, strict=True):
+        if not who.is_active or not any((who.pk, role) in held for role in seat.roles):
+            raise WrongClinician(
+                _("%(name)s does not work as a %(role)s in %(place)s. Choose somebody from the list.")
+                % {"name": who.name, "role": Role(seat.roles[0]).label, "place": place.location.name}
+            )
+
+
+def _guard_room(place: Place) -> None:
+    """Refuse a room or a device that is elsewhere, out of use, missing or of another kind."""
+    room, visit_type, location = place.room, place.visit_type, place.location
     if visit_type.room_kind and (
         room is None or room.location_id != location.pk or not room.is_in_use or room.kind != visit_type.room_kind
     ):
@@ -163,79 +254,63 @@ def _guard_place(
             _("A %(kind)s in %(place)s that is in use is needed. Choose one from the list.")
             % {"kind": Room.Kind(visit_type.room_kind).label, "place": location.name}
         )
-    calendar = timetable.read(location, people=[clinician.pk], taken=taken, start=starts_at, end=ends_at)
-    found = availability.obstacle(
-        calendar, need, starts_at=starts_at, clinician=clinician.pk, room=room_id, patient=patient.pk, now=now
-    )
-    if found is not None:
-        raise _refusal(found, location, visit_type, clinician, room, patient)
+    for device, one in zip(place.team.devices, visit_type.shape.equipment, strict=True):
+        if device.location_id != location.pk or not device.is_in_use or device.kind != one.kind:
+            raise WrongRoom(
+                _("A %(kind)s in %(place)s that is in use is needed. Choose one from the list.")
+                % {"kind": Device.Kind(one.kind).label, "place": location.name}
+            )
 
 
-def _refusal(
-    found: Obstacle, location: Location, visit_type: VisitType, clinician: User, room: Room | None, patient: Patient
-) -> Refused:
-    """Return the sentence for what stands in the way."""
+def _refusal(found: Obstacle, whose: uuid.UUID | None, place: Place) -> Refused:
+    """Return the sentence for what stands in the way, and whose it is."""
     if found == Obstacle.PAST:
         return InThePast()
     if found == Obstacle.OFF_GRID:
-        return OffTheGrid(visit_type.grid_minutes)
-    place, who = {"name": location.name}, {"name": clinician.name}
+        return OffTheGrid(place.visit_type.grid_minutes)
+    here, who = {"name": place.location.name}, {"name": place.name_of(whose)}
     if found == Obstacle.SHUT:
         return OutsideHours(
-            _("%(name)s is not open for the whole of that time. Choose one within opening hours.") % place
+            _("%(name)s is not open for the whole of that time. Choose one within opening hours.") % here
         )
     if found == Obstacle.CLOSURE:
-        return OutsideHours(_("%(name)s is shut that day for a holiday or closure. Choose another day.") % place)
+        return OutsideHours(_("%(name)s is shut that day for a holiday or closure. Choose another day.") % here)
+    if found == Obstacle.TOO_LATE_TO_CLOSE:
+        return OutsideHours(
+            _("This visit must be over %(minutes)d minutes before %(name)s closes. Choose an earlier time.")
+            % {"minutes": place.visit_type.closing_margin_minutes, **here}
+        )
     if found == Obstacle.NOT_WORKING:
         return OutsideHours(
             _("%(name)s does not work for the whole of that time. Choose one within their hours.") % who
         )
     if found == Obstacle.AWAY:
         return OutsideHours(_("%(name)s is away then. Choose another day or somebody else.") % who)
-    if found == Obstacle.CLINICIAN_TAKEN:
+    if found in {Obstacle.CLINICIAN_TAKEN, Obstacle.DEVICE_TAKEN}:
         return holds.SlotTaken(_("%(name)s is taken at that time.") % who)
     if found == Obstacle.ROOM_TAKEN:
-        return holds.SlotTaken(
-            _("%(name)s is taken, or being prepared, at that time.") % {"name": room.name if room else ""}
-        )
-    return holds.SlotTaken(_("%(name)s has another visit at that time.") % {"name": patient.called})
+        return holds.SlotTaken(_("%(name)s is taken, or being prepared, at that time.") % who)
+    return holds.SlotTaken(_("%(name)s has another visit at that time.") % {"name": place.patient.called})
 
 
-def _alternatives(
-    *,
-    location: Location,
-    visit_type: VisitType,
-    patient: Patient,
-    clinician: User,
-    starts_at: datetime,
-    now: datetime,
-    ignoring: Appointment | None = None,
-) -> tuple[Opening, ...]:
-    """Return the three openings nearest to the wished time, with whoever holds the role, in any room of the kind."""
-    people = list(
-        User.objects.working_at(location.pk, Role(visit_type.role)).order_by("name").values_list("pk", flat=True)
-    )
-    rooms: list[uuid.UUID] = []
-    if visit_type.room_kind:
-        rooms = list(
-            Room.objects.in_use()
-            .filter(location=location, kind=visit_type.room_kind)
-            .order_by("name")
-            .values_list("pk", flat=True)
-        )
-    wished = localtime.day_of(starts_at, location.tz)
+def _alternatives(place: Place, *, now: datetime, ignoring: Appointment | None = None) -> tuple[Opening, ...]:
+    """Return the three openings nearest to the wished time, with whoever holds the roles, in any room of the kind."""
+    location = place.location
+    choices = timetable.choices(location, place.visit_type)
+    wished = localtime.day_of(place.starts_at, location.tz)
     today = localtime.day_of(now, location.tz)
     widest = timedelta(days=ALTERNATIVES_WITHIN_DAYS[-1])
-    start, end = max(now, starts_at - widest) - timedelta(days=1), starts_at + widest + timedelta(days=2)
-    taken = timetable.held([*people, *rooms, patient.pk], start, end, ignoring)
-    calendar = timetable.read(location, people=people, taken=taken, start=start, end=end)
+    start, end = max(now, place.starts_at - widest) - timedelta(days=1), place.starts_at + widest + timedelta(days=2)
+    taken = timetable.held([*choices.resources, place.patient.pk], start, end, ignoring)
+    calendar = timetable.read(location, people=choices.everybody, taken=taken, start=start, end=end)
     best: list[Opening] = []
     for days in ALTERNATIVES_WITHIN_DAYS:
         openings = availability.open_slots(
-            calendar, timetable.need_of(visit_type), clinicians=people, rooms=rooms, patient=patient.pk,
+            calendar, timetable.need_of(place.visit_type), clinicians=choices.clinicians, others=choices.others,
+            devices=choices.kits, rooms=list(choices.rooms), patient=place.patient.pk,
             first=max(today, wished - timedelta(days=days)), last=wished + timedelta(days=days), now=now,
         )  # fmt: skip
-        best = availability.nearest(openings, starts_at, clinician.pk)
+        best = availability.nearest(openings, place.starts_at, place.team.clinician.pk)
         if len(best) == 3:
             break
     return tuple(best)
@@ -274,34 +349,79 @@ def book_intake(
     opening or working hours, a person without the role here, a room that does not fit, and, with the three nearest
     alternatives, whatever is taken.
     """
-    try:
-        with holds.last_word():
-            return _book(
-                by=by, referral=referral, patient=patient, clinician=clinician, room=room, starts_at=starts_at,
-                location=location, visit_type=visit_type, now=now, second_is_meant=second_is_meant,
-            )  # fmt: skip
-    except holds.SlotTaken as taken:
-        nearest = _alternatives(
-            location=location, visit_type=visit_type, patient=patient, clinician=clinician, starts_at=starts_at, now=now
-        )
-        raise holds.SlotTaken(taken.message, nearest) from taken
+    return _book(
+        Place(location, visit_type, Team((clinician,)), room, patient, starts_at),
+        by=by, referral=referral, now=now, second_is_meant=second_is_meant,
+    )  # fmt: skip
 
 
-def _book(
+@transaction.atomic
+def book_visit(
     *,
     by: User,
-    referral: Referral | None,
     patient: Patient,
-    clinician: User,
+    team: Team,
     room: Room | None,
     starts_at: datetime,
     location: Location,
     visit_type: VisitType,
     now: datetime,
-    second_is_meant: bool,
+    told_by_phone: bool = False,
+    whereabouts: Whereabouts | None = None,
 ) -> Appointment:
-    rooms, people, patient = holds.lock({room.pk} if room else set(), {clinician.pk}, patient.pk)
-    room = rooms.get(room.pk) if room else None
+    """Return the booked visit of any kind, with everybody and everything it takes held and its letters planned.
+
+    ``team`` fills the seats of the kind, the clinician first. Refuses what ``book_intake`` refuses, a person who may not book the kind,
+    a dose that may not be given then (``dosegate``), a visit soon that the patient was not asked about by phone, and one from afar
+    without the patient's place and number.
+    """
+    _guard_bookers(by, location, visit_type)
+    return _book(
+        Place(location, visit_type, team, room, patient, starts_at),
+        by=by, referral=None, now=now, second_is_meant=False, told_by_phone=told_by_phone, whereabouts=whereabouts,
+    )  # fmt: skip
+
+
+def _book(
+    place: Place,
+    *,
+    by: User,
+    referral: Referral | None,
+    now: datetime,
+    second_is_meant: bool,
+    told_by_phone: bool = False,
+    whereabouts: Whereabouts | None = None,
+) -> Appointment:
+    """Book in a savepoint; who finds the time taken is told the nearest openings, looked for without a lock."""
+    try:
+        with holds.last_word():
+            return _book_locked(
+                place, by=by, referral=referral, now=now, second_is_meant=second_is_meant, told_by_phone=told_by_phone,
+                whereabouts=whereabouts,
+            )  # fmt: skip
+    except holds.SlotTaken as taken:
+        raise holds.SlotTaken(taken.message, _alternatives(place, now=now)) from taken
+
+
+def _as_locked(place: Place, rooms: dict[uuid.UUID, Room], people: dict[uuid.UUID, User], patient: Patient) -> Place:
+    """Return the same place with the rows as they are now that they are locked."""
+    team = Team(tuple(people[who.pk] for who in place.team.people), place.team.devices)
+    room = rooms.get(place.room.pk) if place.room and place.visit_type.room_kind else None
+    return replace(place, team=team, room=room, patient=patient)
+
+
+def _book_locked(
+    place: Place,
+    *,
+    by: User,
+    referral: Referral | None,
+    now: datetime,
+    second_is_meant: bool,
+    told_by_phone: bool,
+    whereabouts: Whereabouts | None,
+) -> Appointment:
+    location, visit_type = place.location, place.visit_type
+    rooms, people, patient = holds.lock_team({place.room.pk} if place.room else set(), [place.team], place.patient.pk)
     if patient.home_location_id == location.pk:
         patient.home_location = location
     if referral is not None:
@@ -310,39 +430,80 @@ def _book(
     elif visit_type.code == INTAKE:
         referral = _waiting_for_an_intake(patient, location)
     _guard_in_care(patient)
-    _guard_place(
-        location=location, visit_type=visit_type, clinician=people[clinician.pk], room=room, patient=patient,
-        starts_at=starts_at, now=now,
-    )  # fmt: skip
+    place = _as_locked(place, rooms, people, patient)
+    _guard_place(place, now=now)
     if visit_type.code == INTAKE and not second_is_meant:
         # The patient's row is locked, so two clerks cannot both find none.
         booked = Appointment.objects.intakes_to_come(patient, now).first()
         if booked is not None:
             booked.patient = patient
             raise HasAnIntake(booked)
+    if visit_type.is_dosing:
+        _guard_dose(by, place, now)
+    _guard_told(place, told_by_phone, now)
     appointment = Appointment.objects.create(
         location=location,
         patient=patient,
         referral=referral,
         visit_type=visit_type,
-        clinician=clinician,
-        room=room if visit_type.room_kind else None,
-        starts_at=starts_at,
-        ends_at=starts_at + visit_type.duration,
-        status=Status.BOOKED,
+        clinician=place.team.clinician,
+        room=place.room,
+        starts_at=place.starts_at,
+        ends_at=place.starts_at + visit_type.duration,
+        status=Status.CONFIRMED if told_by_phone else Status.BOOKED,
+        confirmed_at=now if told_by_phone else None,
         booked_by=by,
         booked_at=now,
+        **_remote_fields(visit_type, whereabouts),
     )
-    holds.take(appointment)
-    Block.objects.create(
-        appointment=appointment, kind=Block.Kind.WHOLE, position=1, person=clinician,
-        starts_at=appointment.starts_at, ends_at=appointment.ends_at,
-    )  # fmt: skip
+    holds.take(appointment, place.team)
+    holds.lay_out(appointment, place.team)
     if referral is not None:
         referrals.mark_booked(by=by, referral=referral, now=now)
     audit.record(by, audit.Verb.APPOINTMENT_BOOKED, appointment, now=now, details=_facts(appointment))
     reminders.plan_first(by=by, visit=appointment, now=now)
     return appointment
+
+
+def _guard_bookers(by: User, location: Location, visit_type: VisitType) -> None:
+    roles = {membership.role for membership in memberships_of(by) if membership.location_id == location.pk}
+    if visit_type.bookers == VisitType.Bookers.CLINICIANS and not roles & CLINICIANS:
+        raise NotYoursToBook(
+            _("A visit of the kind “%(kind)s” is booked by a clinician. Ask one of the team.")
+            % {"kind": visit_type.name}
+        )
+
+
+def _guard_dose(by: User, place: Place, now: datetime, ignoring: Appointment | None = None) -> None:
+    """Refuse a dosing visit that may not take place then; the patient's row is locked, so no neighbour is booked meanwhile."""
+    unmet = dosegate.unmet(
+        by=by, patient=place.patient, visit_type=place.visit_type, starts_at=place.starts_at, tz=place.location.tz,
+        now=now, ignoring=ignoring,
+    )  # fmt: skip
+    if unmet:
+        raise DoseNotMet(unmet)
+
+
+def _guard_told(place: Place, told_by_phone: bool, now: datetime) -> None:
+    hours = place.visit_type.phone_within_hours
+    if hours and not told_by_phone and place.starts_at < now + timedelta(hours=hours):
+        raise NotToldYet(
+            _("This is within %(hours)d hours. Call %(name)s, and tick that they said yes on the phone.")
+            % {"hours": hours, "name": place.patient.called}
+        )
+
+
+def _remote_fields(visit_type: VisitType, whereabouts: Whereabouts | None) -> dict[str, str]:
+    """Return what a visit from afar keeps. Refuses one without the patient's place and a number to call back."""
+    if not visit_type.is_remote:
+        return {}
+    if whereabouts is None or not whereabouts.place.strip() or not whereabouts.phone.strip():
+        raise WhereaboutsNeeded(
+            _(
+                "Write down where the patient will be and a number to call back: help must find them if the call breaks off."
+            )
+        )
+    return {"patient_place": whereabouts.place, "call_back_phone": whereabouts.phone, "meeting_link": whereabouts.link}
 
 
 def _guard_referral(referral: Referral, patient: Patient, location: Location) -> None:
@@ -386,32 +547,37 @@ def reschedule(
     "confirmed". A patient's open wish about the visit is settled. Refuses a visit that is over or cancelled, one somebody
     changed since ``seen_version``, and whatever booking refuses; then the old time stays.
     """
-    try:
-        with holds.last_word():
-            return _move(
-                by=by, appointment=appointment, clinician=clinician, room=room, starts_at=starts_at,
-                seen_version=seen_version, now=now,
-            )  # fmt: skip
-    except holds.SlotTaken as taken:
-        nearest = _alternatives(
-            location=appointment.location, visit_type=appointment.visit_type, patient=appointment.patient,
-            clinician=clinician, starts_at=starts_at, now=now, ignoring=appointment,
-        )  # fmt: skip
-        raise holds.SlotTaken(taken.message, nearest) from taken
+    team = holds.team_of(appointment)
+    return move(
+        by=by, appointment=appointment, team=replace(team, people=(clinician, *team.others)), room=room,
+        starts_at=starts_at, seen_version=seen_version, now=now,
+    )  # fmt: skip
 
 
-def _move(
+@transaction.atomic
+def move(
     *,
     by: User,
     appointment: Appointment,
-    clinician: User,
+    team: Team,
     room: Room | None,
     starts_at: datetime,
     seen_version: int,
     now: datetime,
 ) -> Appointment:
-    wanted_rooms = {pk for pk in (appointment.room_id, room.pk if room else None) if pk is not None}
-    rooms, people, patient = holds.lock(wanted_rooms, {appointment.clinician_id, clinician.pk}, appointment.patient_id)
+    """Return the visit at its new time with its new team and room, as ``reschedule`` does; a dose is asked about anew."""
+    place = Place(appointment.location, appointment.visit_type, team, room, appointment.patient, starts_at)
+    try:
+        with holds.last_word():
+            return _move_locked(place, by=by, appointment=appointment, seen_version=seen_version, now=now)
+    except holds.SlotTaken as taken:
+        raise holds.SlotTaken(taken.message, _alternatives(place, now=now, ignoring=appointment)) from taken
+
+
+def _move_locked(place: Place, *, by: User, appointment: Appointment, seen_version: int, now: datetime) -> Appointment:
+    before = holds.team_of(appointment)
+    wanted_rooms = {pk for pk in (appointment.room_id, place.room.pk if place.room else None) if pk is not None}
+    rooms, people, patient = holds.lock_team(wanted_rooms, [before, place.team], appointment.patient_id)
     visit = Appointment.objects.locked().get(pk=appointment.pk)
     if visit.version != seen_version:
         raise ChangedMeanwhile(visit)
@@ -420,17 +586,17 @@ def _move(
             _("This visit cannot be moved any more: its state is “%(state)s”. Book a new one instead.")
             % {"state": visit.word}
         )
-    new_room = rooms.get(room.pk) if room and visit.visit_type.room_kind else None
-    if (starts_at, clinician.pk, new_room) == (visit.starts_at, visit.clinician_id, visit.room):
+    place = _as_locked(place, rooms, people, patient)
+    starts_at = place.starts_at
+    if (starts_at, place.team, place.room) == (visit.starts_at, before, visit.room):
         raise NothingChanged
     _guard_in_care(patient)
-    _guard_place(
-        location=visit.location, visit_type=visit.visit_type, clinician=people[clinician.pk], room=new_room,
-        patient=patient, starts_at=starts_at, now=now, ignoring=visit,
-    )  # fmt: skip
-    was = _facts(visit)
+    _guard_place(place, now=now, ignoring=visit)
     is_new_time = starts_at != visit.starts_at
-    visit.clinician, visit.room = people[clinician.pk], new_room
+    if visit.visit_type.is_dosing and is_new_time:
+        _guard_dose(by, place, now, ignoring=visit)
+    was = _facts(visit)
+    visit.clinician, visit.room = place.team.clinician, place.room
     visit.starts_at, visit.ends_at = starts_at, starts_at + visit.visit_type.duration
     visit.version += 1
     if is_new_time:
@@ -443,10 +609,8 @@ def _move(
         ]
     )  # fmt: skip
     holds.let_go(visit)
-    holds.take(visit)
-    Block.objects.filter(appointment=visit).update(
-        person=clinician, starts_at=visit.starts_at, ends_at=visit.ends_at
-    )  # fmt: skip
+    holds.take(visit, place.team)
+    holds.lay_out(visit, place.team)
     wishes.settle(by=by, appointment=visit, now=now)
     audit.record(by, audit.Verb.APPOINTMENT_MOVED, visit, now=now, details={"from": was, "to": _facts(visit)})
     if is_new_time:

@@ -10,29 +10,57 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import words
 from clinic.forms.words import spoken
-from sessions.models import Appointment
+from patients.models import Patient
+from sessions.actions.visits import Whereabouts
+from sessions.availability import Opening
+from sessions.models import Appointment, VisitType
+
+# More people or devices than any kind of visit takes are nobody's slot.
+MOST_IN_A_SLOT = 10
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One time with the person and the room, as a form carries it: ``2027-01-14T17:00Z~<clinician>~<room>``."""
+    """One time with its people, room and devices, as a form carries it.
+
+    ``2027-01-14T17:00Z~<clinician>~<room>``, and for a visit of several ``~<others>~<devices>``, each list with commas.
+    """
 
     starts_at: datetime
     clinician_id: uuid.UUID
     room_id: uuid.UUID | None
+    others: tuple[uuid.UUID, ...] = ()
+    devices: tuple[uuid.UUID, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.starts_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}~{self.clinician_id}~{self.room_id or ''}"
+        parts = [f"{self.starts_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}", str(self.clinician_id), str(self.room_id or "")]
+        if self.others or self.devices:
+            parts += [",".join(map(str, self.others)), ",".join(map(str, self.devices))]
+        return "~".join(parts)
+
+    @classmethod
+    def of(cls, opening: Opening) -> "Slot":
+        return cls(opening.starts_at, opening.clinician_id, opening.room_id, opening.others, opening.devices)
 
     @classmethod
     def parse(cls, text: str) -> "Slot":
         """Return the slot that a text names. Refuses, with ValueError, a text that names none."""
-        moment, clinician, room = text.split("~")
+        moment, clinician, room, *more = text.split("~")
+        if len(more) not in {0, 2}:
+            raise ValueError(text)
         starts_at = datetime.strptime(moment, "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC)
         if not 1900 <= starts_at.year < 2200:
             # At the ends of the calendar no other zone has such a moment.
             raise ValueError(text)
-        return cls(starts_at, uuid.UUID(clinician), uuid.UUID(room) if room else None)
+        others, devices = (_ids(one) for one in more or ("", ""))
+        return cls(starts_at, uuid.UUID(clinician), uuid.UUID(room) if room else None, others, devices)
+
+
+def _ids(text: str) -> tuple[uuid.UUID, ...]:
+    found = tuple(uuid.UUID(one) for one in text.split(",") if one)
+    if len(found) > MOST_IN_A_SLOT:
+        raise ValueError(text)
+    return found
 
 
 class SlotField(forms.CharField):
@@ -56,8 +84,8 @@ class SlotField(forms.CharField):
 class ChooseSlotForm(words.Form):
     """A slot, by a radio button of the list or by the one-tap button of an alternative, which wins."""
 
-    slot = SlotField(label=_("Time"), max_length=120, required=False)
-    alternative = SlotField(max_length=120, required=False)
+    slot = SlotField(label=_("Time"), max_length=900, required=False)
+    alternative = SlotField(max_length=900, required=False)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -71,6 +99,59 @@ class BookIntakeForm(ChooseSlotForm):
     """Which opening to book, and whether it is meant for somebody who has an intake to come."""
 
     second = forms.BooleanField(required=False)
+
+
+class BookVisitForm(ChooseSlotForm):
+    """Which opening to book, and what the kind of visit asks besides: a word on the phone, or where the patient will be."""
+
+    told = forms.BooleanField(label=_("They said yes on the phone"), required=False)
+    place = forms.CharField(
+        label=_("Where will they be during the visit?"),
+        required=False,
+        max_length=200,
+        help_text=_("An address: help must find them if the call breaks off."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    phone = forms.CharField(
+        label=_("Number to call back"),
+        required=False,
+        max_length=30,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "tel"}),
+    )
+    link = forms.URLField(
+        label=_("Link of the call"),
+        required=False,
+        max_length=300,
+        help_text=_("Leave it empty for a visit by phone."),
+        widget=forms.URLInput(attrs={"autocomplete": "off"}),
+        assume_scheme="https",
+    )
+
+    def __init__(self, *args: Any, visit_type: VisitType, patient: Patient, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not visit_type.phone_within_hours:
+            del self.fields["told"]
+        else:
+            self.fields["told"].help_text = _("Needed for a visit within %(hours)d hours.") % {
+                "hours": visit_type.phone_within_hours
+            }
+        if not visit_type.is_remote:
+            for name in ("place", "phone", "link"):
+                del self.fields[name]
+
+    @property
+    def told_by_phone(self) -> bool:
+        return bool(self.cleaned_data.get("told"))
+
+    def whereabouts(self) -> Whereabouts | None:
+        """Return where the patient will be, or None for a visit that does not ask."""
+        if "place" not in self.fields:
+            return None
+        return Whereabouts(self.cleaned_data["place"], self.cleaned_data["phone"], self.cleaned_data["link"])
+
+    def extra(self) -> list[forms.BoundField]:
+        """Return the fields that this kind asks besides the time."""
+        return [self[name] for name in ("told", "place", "phone", "link") if name in self.fields]
 
 
 class RescheduleForm(ChooseSlotForm):

@@ -1,7 +1,7 @@
 """The things of this floor."""
 
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
-from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold
+from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold, all_lanes
 from .visittypes import INTAKE, VisitType
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "ReminderPlanItem",
     "ResourceHold",
     "VisitType",
+    "all_lanes",
 ]

@@ -4,16 +4,18 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.fields import DateTimeRangeField, IntegerRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from psycopg2.extras import NumericRange
 
 from clinic.access import Permission, locations_where
 from clinic.models import Location, Record, Room, User
 from patients.models import Patient, Referral
+from sessions.availability import SOLE_LANES
 
 from .visittypes import INTAKE, VisitType
 
@@ -174,6 +176,10 @@ class Appointment(Record):
     schedule_version = models.PositiveIntegerField(default=1)
     # Raised by every change, so that a second editor is told instead of overwriting.
     version = models.PositiveIntegerField(default=1)
+    # Of a visit from afar: where the patient is, so that help finds them if the call breaks off, and how they are reached.
+    patient_place = models.CharField(_("where the patient is"), max_length=200, blank=True)
+    call_back_phone = models.CharField(_("number to call back"), max_length=30, blank=True)
+    meeting_link = models.URLField(_("link of the call"), max_length=300, blank=True)
     booked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     booked_at = models.DateTimeField()
     held_until = models.DateTimeField(null=True, blank=True)
@@ -364,9 +370,21 @@ class Block(Record):
 
     class Kind(models.TextChoices):
         WHOLE = "whole", _("visit")
+        PREPARATION = "preparation", _("preparation")
+        DOSING = "dosing", _("dosing")
+        INTEGRATION = "integration", _("integration")
+
+    class Duty(models.TextChoices):
+        CLINICIAN = "clinician", _("clinician")
+        THERAPIST = "therapist", _("therapist")
+        PRESCRIBER = "prescriber", _("prescriber")
+        MONITOR = "monitor", _("monitor")
+        # After the hour in which one watches one, when one may watch two.
+        WATCH = "watch", _("monitor after the first hour")
 
     appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=12, choices=Kind)
+    duty = models.CharField(max_length=12, choices=Duty, default=Duty.CLINICIAN)
     position = models.PositiveSmallIntegerField()
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     starts_at = models.DateTimeField()
@@ -375,15 +393,24 @@ class Block(Record):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="block_ends_after_start"),
-            models.UniqueConstraint("appointment", "position", "person", name="block_position_once"),
+            models.UniqueConstraint("appointment", "position", "duty", name="block_duty_once_a_part"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.position}"
 
 
+def all_lanes() -> NumericRange:
+    """Return the lanes of whatever is held alone."""
+    return NumericRange(0, SOLE_LANES)
+
+
 class ResourceHold(Record):
-    """One resource taken for one stretch of time, with the buffers that belong to that resource."""
+    """One resource taken for one stretch of time, with the buffers that belong to that resource.
+
+    ``lanes`` are what of it is taken: all of them for whatever is held alone, one for somebody who is shared or only on site
+    (sessions/availability.py). So a ratio is broken as little as a room is booked twice: the constraint has the last word on both.
+    """
 
     class Kind(models.TextChoices):
         ROOM = "room", _("room")
@@ -395,6 +422,7 @@ class ResourceHold(Record):
     kind = models.CharField(max_length=8, choices=Kind)
     resource_id = models.UUIDField()
     during = DateTimeRangeField()
+    lanes = IntegerRangeField(default=all_lanes)
     is_live = models.BooleanField(default=True)
 
     class Meta:
@@ -402,7 +430,11 @@ class ResourceHold(Record):
             # The last word on double booking. Ids are unique across kinds, so one constraint rules all four.
             ExclusionConstraint(
                 name="hold_resource_free",
-                expressions=[("resource_id", RangeOperators.EQUAL), ("during", RangeOperators.OVERLAPS)],
+                expressions=[
+                    ("resource_id", RangeOperators.EQUAL),
+                    ("during", RangeOperators.OVERLAPS),
+                    ("lanes", RangeOperators.OVERLAPS),
+                ],
                 condition=Q(is_live=True),
             )
         ]

@@ -12,24 +12,17 @@ from django.utils.translation import gettext as _
 from clinic import localtime
 from clinic.errors import Refused
 from clinic.http import StaffRequest
-from clinic.models import Location, Role, Room, User
+from clinic.models import Location, Room
 from patients.models import Patient
 from sessions import availability, timetable
-from sessions.actions.holds import SlotTaken
+from sessions.actions.holds import SlotTaken, Team
 from sessions.availability import Opening
 from sessions.forms.visits import ChooseSlotForm, FindSlotForm, Slot
 from sessions.models import Appointment, VisitType
+from sessions.timetable import Choices
 
 # When the chosen week is full, openings are looked for this much further.
 LOOK_AHEAD = timedelta(weeks=6)
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Who and where a kind of visit may be, at one location."""
-
-    people: dict[uuid.UUID, User]
-    rooms: dict[uuid.UUID, Room]
 
 
 @dataclass
@@ -39,12 +32,6 @@ class Day:
     label: str
     zone: str
     slots: list[dict[str, str]] = field(default_factory=list)
-
-
-def choices_of(location: Location, visit_type: VisitType) -> Choices:
-    people = User.objects.working_at(location.pk, Role(visit_type.role)).order_by("name")
-    rooms = Room.objects.in_use().filter(location=location, kind=visit_type.room_kind).order_by("name")
-    return Choices({who.pk: who for who in people}, {room.pk: room for room in rooms})
 
 
 def find(
@@ -71,15 +58,16 @@ def find(
     week = max(first_week, localtime.week_start(min(begin, today + timedelta(days=730))))
     clinician = choices.people.get(wished["clinician"]) if wished.get("clinician") else None
     room = choices.rooms.get(wished["room"]) if wished.get("room") else None
-    people, rooms = list(choices.people), list(choices.rooms)
+    rooms = list(choices.rooms)
     start = localtime.at(week, datetime.min.time(), tz) - timedelta(days=1)
     end = start + LOOK_AHEAD + timedelta(days=3)
-    taken = timetable.held([*people, *rooms, patient.pk], start, end, ignoring)
-    calendar = timetable.read(location, people=people, taken=taken, start=start, end=end)
+    taken = timetable.held([*choices.resources, patient.pk], start, end, ignoring)
+    calendar = timetable.read(location, people=choices.everybody, taken=taken, start=start, end=end)
 
     def found_between(first: date, last: date) -> list[Opening]:
         return availability.open_slots(
-            calendar, need, clinicians=[clinician.pk] if clinician else _least_busy_first(people, calendar, week),
+            calendar, need, clinicians=[clinician.pk] if clinician else _least_busy_first(choices.clinicians, calendar, week),
+            others=[_least_busy_first(seat, calendar, week) for seat in choices.others], devices=choices.kits,
             rooms=[room.pk] if room else rooms, patient=patient.pk, first=max(first, today), last=last, now=request.now,
         )  # fmt: skip
 
@@ -91,7 +79,7 @@ def find(
     found = found_between(week, week + timedelta(days=6))
     later = None if found else next(iter(found_between(week + timedelta(days=7), week + LOOK_AHEAD)), None)
     return {
-        "days": _by_day(found, choices, tz, show_person=clinician is None and len(people) > 1),
+        "days": _by_day(found, choices, tz, show_person=clinician is None and len(choices.people) > 1),
         "chosen": str(chosen) if chosen else "",
         "week_label": _week_label(week),
         "week": week.isoformat(),
@@ -137,7 +125,7 @@ def _by_day(found: list[Opening], choices: Choices, tz: Any, *, show_person: boo
         entry = days.setdefault(day, Day(formats.date_format(day, "D j M"), localtime.zone_text(opening.starts_at, tz)))
         entry.slots.append(
             {
-                "value": str(Slot(opening.starts_at, opening.clinician_id, opening.room_id)),
+                "value": str(Slot.of(opening)),
                 "time": localtime.clock_text(opening.starts_at, tz),
                 "who": choices.people[opening.clinician_id].short_name if show_person else "",
                 "label": _slot_label(opening, choices, tz),
@@ -147,7 +135,8 @@ def _by_day(found: list[Opening], choices: Choices, tz: Any, *, show_person: boo
 
 
 def _slot_label(opening: Opening, choices: Choices, tz: Any) -> str:
-    parts = [localtime.moment_text(opening.starts_at, tz), choices.people[opening.clinician_id].name]
+    team = [opening.clinician_id, *opening.others]
+    parts = [localtime.moment_text(opening.starts_at, tz), ", ".join(choices.everybody[pk].name for pk in team)]
     if opening.room_id is not None:
         parts.append(choices.rooms[opening.room_id].name)
     return " · ".join(parts)
@@ -165,23 +154,26 @@ def alternatives_of(refusal: Refused, choices: Choices, tz: Any) -> list[dict[st
         return []
     return [
         {
-            "value": str(Slot(opening.starts_at, opening.clinician_id, opening.room_id)),
+            "value": str(Slot.of(opening)),
             "label": _slot_label(opening, choices, tz),
         }
         for opening in refusal.alternatives
-        if opening.clinician_id in choices.people and (opening.room_id is None or opening.room_id in choices.rooms)
+        if opening.clinician_id in choices.people
+        and (opening.room_id is None or opening.room_id in choices.rooms)
+        and choices.everybody.keys() >= set(opening.others)
     ]
 
 
-def place_of(form: ChooseSlotForm, choices: Choices) -> tuple[Slot, User, Room | None] | None:
-    """Return the slot with its person and room, or None with an error on the form when the list has no such thing."""
+def place_of(form: ChooseSlotForm, choices: Choices) -> tuple[Slot, Team, Room | None] | None:
+    """Return the slot with its people, devices and room, or None with an error on the form when the list has no such thing."""
     slot: Slot = form.cleaned_data["slot"]
-    clinician = choices.people.get(slot.clinician_id)
+    people = [choices.everybody.get(pk) for pk in (slot.clinician_id, *slot.others)]
+    devices = [choices.devices.get(pk) for pk in slot.devices]
     room = choices.rooms.get(slot.room_id) if slot.room_id else None
-    if clinician is None or (slot.room_id is not None and room is None):
+    if None in people or None in devices or (slot.room_id is not None and room is None):
         form.add_error("slot", _("Choose a time from the list."))
         return None
-    return slot, clinician, room
+    return slot, Team(tuple(filter(None, people)), tuple(filter(None, devices))), room
 
 
 def chosen_in(form: ChooseSlotForm) -> Slot | None:

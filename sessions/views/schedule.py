@@ -185,7 +185,7 @@ def _shading(asked: Asked, people: list[User]) -> dict[str, Any]:
     tz = asked.location.tz
     begin, end = asked.bounds
     wanted = [who.pk for who in people] if asked.by == "person" else []
-    calendar = timetable.read(asked.location, people=wanted, taken={}, start=begin, end=end)
+    calendar = timetable.read(asked.location, people=wanted, taken=timetable.NOTHING_TAKEN, start=begin, end=end)
     shut: list[list[str]] = []
     first, last = 24, 0
 

@@ -24,15 +24,17 @@ from clinic.models import Location, User, WorkItem
 from patients import crisis
 from patients.access import get_patient_or_404, get_referral_or_404
 from patients.models import Patient, Referral
+from sessions import timetable
 from sessions.access import get_appointment_or_404, get_change_request_or_404
 from sessions.actions import recalls, visits, wishes
+from sessions.actions.holds import team_of
 from sessions.forms.visits import (
     AnswerChangeRequestForm,
     BookIntakeForm,
     CancelAppointmentForm,
     RescheduleForm,
 )
-from sessions.models import INTAKE, Appointment, ChangeRequest, Reminder, VisitType
+from sessions.models import INTAKE, Appointment, Block, ChangeRequest, Reminder, VisitType
 from sessions.views import openings
 
 
@@ -84,14 +86,14 @@ def book_intake(request: StaffRequest) -> HttpResponse:
         status = UNPROCESSABLE if request.method == "POST" else 200
         return answer(request, "sessions/book_intake.html", {"nobody": True}, status=status)
     referral, patient, location = whom
-    choices = openings.choices_of(location, visit_type)
+    choices = timetable.choices(location, visit_type)
     form = BookIntakeForm(request.POST or None)
     alternatives: list[dict[str, str]] = []
     if request.method == "POST" and form.is_valid() and (place := openings.place_of(form, choices)):
-        slot, clinician, room = place
+        slot, team, room = place
         try:
             visit = visits.book_intake(
-                by=request.user, referral=referral, patient=patient, clinician=clinician, room=room,
+                by=request.user, referral=referral, patient=patient, clinician=team.clinician, room=room,
                 starts_at=slot.starts_at, location=location, visit_type=visit_type, now=request.now,
                 second_is_meant=form.cleaned_data["second"],
             )  # fmt: skip
@@ -99,7 +101,7 @@ def book_intake(request: StaffRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
             alternatives = openings.alternatives_of(refusal, choices, location.tz)
         else:
-            messages.success(request, _booked_sentence(visit, patient))
+            messages.success(request, booked_sentence(visit, patient))
             return go(request, "sessions:appointment", visit.pk)
     keep = {"referral": str(referral.pk)} if referral else {"patient": str(patient.pk)}
     context = openings.find(
@@ -129,7 +131,7 @@ def _intakes_to_come(request: StaffRequest, patient: Patient) -> list[dict[str, 
     ]
 
 
-def _booked_sentence(visit: Appointment, patient: Patient) -> str:
+def booked_sentence(visit: Appointment, patient: Patient) -> str:
     return _("%(type)s booked for %(name)s: %(when)s. %(told)s") % {
         "type": visit.visit_type.name,
         "name": patient.full_name,
@@ -231,8 +233,28 @@ def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str,
         "may_answer": holds(request.user, Permission.APPOINTMENT_BOOK, visit.location_id),
         "may_read_letters": holds(request.user, Permission.MESSAGE_READ, visit.location_id),
         "story": _story(visit),
+        **_parts(visit),
         "hindrance": _hindrance(visit, request.now),
     }
+
+
+def _parts(visit: Appointment) -> dict[str, Any]:
+    """Return who is there in which part of a visit of several, in order, and the devices it takes; nothing for a visit of one."""
+    if not visit.visit_type.shape.others:
+        return {}
+    tz = visit.location.tz
+    blocks = Block.objects.filter(appointment=visit).select_related("person").order_by("position", "starts_at", "duty")
+    return {
+        "parts": [
+            {
+                "kind": capfirst(block.get_kind_display()), "starts": localtime.clock_text(block.starts_at, tz),
+                "ends": localtime.clock_text(block.ends_at, tz), "who": block.person.name,
+                "duty": block.get_duty_display(),
+            }
+            for block in blocks
+        ],
+        "devices": ", ".join(device.name for device in team_of(visit).devices),
+    }  # fmt: skip
 
 
 def _hindrance(visit: Appointment, now: datetime) -> str:
@@ -289,14 +311,14 @@ def _cancelled_words(visit: Appointment) -> str:
 def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """Choose another time, person or room for a visit, and move it."""
     visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
-    choices = openings.choices_of(visit.location, visit.visit_type)
+    choices = timetable.choices(visit.location, visit.visit_type)
     form = RescheduleForm(request.POST or None, initial={"version": visit.version})
     alternatives: list[dict[str, str]] = []
     if request.method == "POST" and form.is_valid() and (place := openings.place_of(form, choices)):
-        slot, clinician, room = place
+        slot, team, room = place
         try:
-            moved = visits.reschedule(
-                by=request.user, appointment=visit, clinician=clinician, room=room, starts_at=slot.starts_at,
+            moved = visits.move(
+                by=request.user, appointment=visit, team=team, room=room, starts_at=slot.starts_at,
                 seen_version=form.cleaned_data["version"], now=request.now,
             )  # fmt: skip
         except Refused as refusal:

@@ -1,5 +1,6 @@
 """Openings as a pure computation: tables of cases, both change days, and a brute force that must agree."""
 
+import itertools
 import uuid
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from clinic import localtime
 from sessions import availability
-from sessions.availability import Calendar, Need, Obstacle, Opening, Span, WeeklyHours
+from sessions.availability import Calendar, Load, Need, Obstacle, Opening, Span, Stretch, WeeklyHours
 
 DENVER, PHOENIX = ZoneInfo("America/Denver"), ZoneInfo("America/Phoenix")
 DANA, THEO, ASPEN, BIRCH, QUINN = (uuid.UUID(int=n) for n in range(1, 6))
@@ -275,3 +276,118 @@ def test_openings_are_exactly_what_brute_force_finds(
                 of, need, starts_at=opened.starts_at, clinician=who, room=opened.room_id, patient=QUINN, now=moment
             )
             assert blocking is None
+
+
+MILO, NINA, TESS, KIT = (uuid.UUID(int=n) for n in range(6, 10))
+TICK = timedelta(minutes=15)
+
+
+def ticks(starts: int, ends: int, load: Load = Load.SOLE, most: int = 1, tail: int = 0) -> Stretch:
+    return Stretch(TICK * starts, TICK * ends, load, most, TICK * tail)
+
+
+# A visit of four quarters of an hour: a therapist throughout, a prescriber for a moment and on site, a monitor, and who watches after.
+TEAM = Need(
+    TICK * 4, 15, room_tail=TICK, closing_margin=TICK,
+    seats=(
+        (ticks(0, 4),),
+        (ticks(1, 2), ticks(1, 4, Load.ON_SITE, 2)),
+        (ticks(1, 3),),
+        (ticks(3, 4, Load.SHARED, 2, tail=1),),
+    ),
+    devices=(ticks(1, 4, tail=1),),
+)  # fmt: skip
+Lanes = dict[int, list[Span]]
+
+
+@st.composite
+def _lanes(draw: st.DrawFn, lanes: tuple[int, ...]) -> Lanes:
+    return {lane: draw(_quarters()) for lane in lanes}
+
+
+@st.composite
+def _quarters(draw: st.DrawFn) -> list[Span]:
+    begin = local("08:00")
+    starts = draw(st.lists(st.integers(0, 11), max_size=2))
+    return [(begin + TICK * n, begin + TICK * (n + draw(st.integers(1, 3)))) for n in starts]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    wholly=st.fixed_dictionaries({who: _quarters() for who in (THEO, TESS, DANA, MILO, NINA, ASPEN, BIRCH, KIT, QUINN)}),
+    dana=_lanes((100, 101)), milo=_lanes((0, 1)), nina=_lanes((0, 1)),
+)  # fmt: skip
+def test_a_team_is_offered_exactly_when_brute_force_finds_one(
+    wholly: dict[uuid.UUID, list[Span]], dana: Lanes, milo: Lanes, nina: Lanes
+) -> None:
+    """Every way to fill the seats is tried, a quarter of an hour at a time; Nina may be prescriber and monitor."""
+    shared = {DANA: dana, MILO: milo, NINA: nina}
+    everybody = (THEO, TESS, DANA, MILO, NINA)
+    of = Calendar(
+        tz=DENVER, opening=every_day("08:00", "11:00"), working={who: every_day("08:00", "11:00") for who in everybody},
+        taken=wholly, shared=shared,
+    )  # fmt: skip
+    choices = ((THEO, TESS), (DANA, NINA), (MILO, NINA), (MILO, NINA))
+
+    def meets(spans: list[Span], start: datetime, end: datetime) -> bool:
+        return any(a < end and start < b for a, b in spans)
+
+    def free(who: uuid.UUID, one: Stretch, at: datetime) -> bool:
+        start, end = at + one.starts, at + one.ends + one.tail
+        lanes = shared.get(who, {})
+        if one.load is Load.ON_SITE:
+            return any(not meets(lanes.get(100 + n, []), start, end) for n in range(one.most))
+        if meets(wholly[who], start, end):
+            return False
+        if one.load is Load.SHARED:
+            return any(not meets(lanes.get(n, []), start, end) for n in range(one.most))
+        return not any(meets(spans, start, end) for lane, spans in lanes.items() if lane < 100)
+
+    def together(team: tuple[uuid.UUID, ...]) -> bool:
+        for n, m in itertools.combinations(range(4), 2):
+            if team[n] == team[m] and any(
+                one.starts < other.ends + other.tail and other.starts < one.ends + one.tail
+                for one in TEAM.seats[n]
+                for other in TEAM.seats[m]
+            ):
+                return False
+        return True
+
+    expected = set()
+    for at in (local("08:00") + TICK * n for n in range(8)):
+        if meets(wholly[QUINN], at, at + TICK * 4) or not free(KIT, TEAM.devices[0], at):
+            continue
+        if all(meets(wholly[room], at, at + TICK * 5) for room in (ASPEN, BIRCH)):
+            continue
+        for team in itertools.product(*choices):
+            seated = all(free(who, one, at) for who, seat in zip(team, TEAM.seats, strict=True) for one in seat)
+            if seated and together(team):
+                expected.add((at, team[0]))
+    found = availability.open_slots(
+        of, TEAM, clinicians=choices[0], others=choices[1:], devices=[[KIT]], rooms=[ASPEN, BIRCH], patient=QUINN,
+        first=DAY, last=DAY, now=LONG_AGO,
+    )  # fmt: skip
+    assert {(one.starts_at, one.clinician_id) for one in found} == expected
+    for one in found:
+        assert together((one.clinician_id, *one.others))
+        asked: dict[str, Any] = {
+            "starts_at": one.starts_at, "clinician": one.clinician_id, "room": one.room_id, "patient": QUINN,
+            "others": one.others, "devices": one.devices,
+        }  # fmt: skip
+        assert availability.hitch(of, TEAM, now=LONG_AGO, **asked) is None
+
+
+def test_who_watches_goes_on_where_they_can() -> None:
+    everybody = (THEO, DANA, MILO, NINA)
+    of = calendar(working={who: every_day("09:00", "12:00") for who in everybody})
+
+    def watchers(of: Calendar) -> set[uuid.UUID]:
+        found = availability.open_slots(
+            of, TEAM, clinicians=[THEO], others=[[DANA], [NINA, MILO], [MILO, NINA]], devices=[[KIT]], rooms=[ASPEN],
+            patient=QUINN, first=DAY, last=DAY, now=local("10:00"),
+        )  # fmt: skip
+        return {one.others[2] for one in found if one.starts_at == local("10:00")}
+
+    assert watchers(of) == {NINA}
+    busy = {NINA: {0: [span("10:45", "11:00")], 1: [span("10:45", "11:00")]}}
+    assert watchers(calendar(working=of.working, shared=busy)) == {MILO}

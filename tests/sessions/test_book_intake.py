@@ -319,13 +319,13 @@ class TestTaken:
 
     def test_the_constraint_has_the_last_word(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
         """Were the look before the leap forgotten, the database would still refuse, in the same words."""
-        monkeypatch.setattr(visits, "_guard_place", lambda **_: None)
+        monkeypatch.setattr(visits, "_guard_place", lambda *_, **__: None)
         taken = self.taken(cast, patient=cast.pat)
         assert str(taken) == "This time has just been taken."
         assert len(taken.alternatives) == 3
 
     def test_another_constraint_is_not_hidden(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(visits, "_guard_place", lambda **_: None)
+        monkeypatch.setattr(visits, "_guard_place", lambda *_, **__: None)
         cast.intake.minutes = 0
         with pytest.raises(Exception, match="appointment_ends_after_start"):
             book(cast)

@@ -152,7 +152,7 @@ class TestAction:
         self, cast: Cast, visit: Appointment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         book(cast, cast.pat, starts_at=FRIDAY)
-        monkeypatch.setattr(visits, "_guard_place", lambda **_: None)
+        monkeypatch.setattr(visits, "_guard_place", lambda *_, **__: None)
         with pytest.raises(holds.SlotTaken):
             move(cast, visit)
         assert ResourceHold.objects.filter(appointment=visit, is_live=True, during__contains=TEN).count() == 3
