@@ -61,10 +61,7 @@ def unmet(
 
     A fixed number of queries. ``ignoring`` is a visit that is being moved, and no neighbour of itself.
     """
-    doses = Appointment.objects.live().filter(patient=patient, visit_type__is_dosing=True)
-    if ignoring is not None:
-        doses = doses.exclude(pk=ignoring.pk)
-    booked = list(doses.order_by("starts_at").select_related("location"))
+    booked = doses_of(patient, ignoring)
     found = _of_clearance(by, patient, visit_type, starts_at, localtime.day_of(starts_at, tz), booked, now)
     if not any(contact.can_escort for contact in Contact.objects.filter(patient=patient, ended_at=None)):
         found.append(
@@ -73,7 +70,7 @@ def unmet(
                 reverse("patients:add_contact", args=[patient.pk]),
             )
         )  # fmt: skip
-    days = int(policy.in_force(now).get("session")["min_days_between_doses"])
+    days = days_between(now)
     found += [
         Unmet(
             "spacing",
@@ -84,6 +81,19 @@ def unmet(
         for one in too_near(booked, starts_at, tz, days)
     ]
     return tuple(found)
+
+
+def doses_of(patient: Patient, ignoring: Appointment | None = None) -> list[Appointment]:
+    """Return the patient's dosing visits that take up their time, at whichever location, in order of time. One query."""
+    doses = Appointment.objects.live().filter(patient=patient, visit_type__is_dosing=True)
+    if ignoring is not None:
+        doses = doses.exclude(pk=ignoring.pk)
+    return list(doses.order_by("starts_at").select_related("location"))
+
+
+def days_between(now: datetime) -> int:
+    """Return how many days lie between two doses at least, by the policy in force."""
+    return int(policy.in_force(now).get("session")["min_days_between_doses"])
 
 
 def too_near(booked: Iterable[Appointment], starts_at: datetime, tz: ZoneInfo, days: int) -> list[Appointment]:

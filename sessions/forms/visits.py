@@ -107,14 +107,12 @@ class BookVisitForm(ChooseSlotForm):
     told = forms.BooleanField(label=_("They said yes on the phone"), required=False)
     place = forms.CharField(
         label=_("Where will they be during the visit?"),
-        required=False,
         max_length=200,
         help_text=_("An address: help must find them if the call breaks off."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     phone = forms.CharField(
         label=_("Number to call back"),
-        required=False,
         max_length=30,
         widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "tel"}),
     )

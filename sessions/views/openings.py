@@ -1,6 +1,7 @@
 """The list of openings that a visit's time is chosen from: its week, its filters, and what comes back with a taken slot."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -44,10 +45,11 @@ def find(
     keep: dict[str, str],
     chosen: Slot | None,
     ignoring: Appointment | None = None,
+    may_begin: Callable[[datetime], bool] | None = None,
 ) -> dict[str, Any]:
     """Return the context of the list of openings: one week, by day, with links to the weeks around it.
 
-    ``keep`` is what every link must carry besides the filters. Reads are fixed in number, however long the list.
+    ``keep`` is what every link must carry besides the filters; ``may_begin`` says of a moment whether such a visit may begin then. Reads are fixed in number, however long the list.
     """
     form = FindSlotForm(request.GET)
     wished = form.cleaned_data if form.is_valid() else {k: v for k, v in form.cleaned_data.items() if v}
@@ -65,11 +67,12 @@ def find(
     calendar = timetable.read(location, people=choices.everybody, taken=taken, start=start, end=end)
 
     def found_between(first: date, last: date) -> list[Opening]:
-        return availability.open_slots(
+        found = availability.open_slots(
             calendar, need, clinicians=[clinician.pk] if clinician else _least_busy_first(choices.clinicians, calendar, week),
             others=[_least_busy_first(seat, calendar, week) for seat in choices.others], devices=choices.kits,
             rooms=[room.pk] if room else rooms, patient=patient.pk, first=max(first, today), last=last, now=request.now,
         )  # fmt: skip
+        return [one for one in found if may_begin is None or may_begin(one.starts_at)]
 
     def link(**changes: str) -> str:
         filters = {"clinician": str(clinician.pk) if clinician else "", "room": str(room.pk) if room else ""}

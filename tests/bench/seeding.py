@@ -220,8 +220,8 @@ def _visits(seeded: Seeded, days: range) -> None:
 
     def flush() -> None:
         copy(Appointment, appointment_columns, visits)
-        copy(Block, ["id", "appointment_id", "kind", "position", "person_id", "starts_at", "ends_at"], blocks)
-        copy(ResourceHold, ["id", "appointment_id", "kind", "resource_id", "during", "is_live"], holds)
+        copy(Block, ["id", "appointment_id", "kind", "duty", "position", "person_id", "starts_at", "ends_at"], blocks)
+        copy(ResourceHold, ["id", "appointment_id", "kind", "resource_id", "during", "lanes", "is_live"], holds)
         for written in (visits, blocks, holds):
             written.clear()
 
@@ -229,6 +229,7 @@ def _visits(seeded: Seeded, days: range) -> None:
         "id", "location_id", "patient_id", "visit_type_id", "clinician_id", "room_id", "starts_at", "ends_at", "status",
         "schedule_version", "version", "booked_by_id", "booked_at", "finished_at", "no_show_undone_because",
         "cancelled_by", "cancel_is_late", "cancel_reason", "cancel_note", "record_reason", "record_note",
+        "patient_place", "call_back_phone", "meeting_link",
     ]  # fmt: skip
     total = len(seeded.locations) * len(days)
     pairs = itertools.product(range(len(seeded.locations)), days)
@@ -245,12 +246,12 @@ def _visits(seeded: Seeded, days: range) -> None:
                 visits.append(
                     [pk, seeded.locations[place], patient, seeded.visit_type, who, room, starts, ends,
                      "completed" if past else "booked", 1, 1, seeded.desks[place], starts - timedelta(days=20),
-                     ends if past else None, "", "", False, "", "", "", ""]
+                     ends if past else None, "", "", False, "", "", "", "", "", "", ""]
                 )  # fmt: skip
-                blocks.append([new_id(), pk, "whole", 1, who, starts, ends])
+                blocks.append([new_id(), pk, "whole", "clinician", 1, who, starts, ends])
                 during = f'["{starts}","{ends}")'
                 for kind, resource in (("person", who), ("room", room), ("patient", patient)):
-                    holds.append([new_id(), pk, kind, resource, during, True])
+                    holds.append([new_id(), pk, kind, resource, during, "[0,100)", True])
         if count % 20 == 19:
             flush()
     flush()

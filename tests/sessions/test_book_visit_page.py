@@ -104,6 +104,14 @@ def test_what_a_dose_needs_is_named_with_where_it_is_met(cast: Cast, signed_in: 
     assert not Appointment.objects.filter(patient=pat).exists()
 
 
+def test_days_too_near_to_another_dose_are_not_offered(cast: Cast, signed_in: SignedIn, pat: Patient) -> None:
+    make.make_appointment(pat, VisitType.objects.get(code="dosing"), cast.theo, at("10:00", 19))
+    html = signed_in(cast.frida).get(page_of(pat, "dosing", week="2027-01-18")).content.decode()
+    offered = {value[:17] for value in slots(html)}
+    # Friday the 22nd at 10:00 is three days after Tuesday at 10:00; everything before it is nearer.
+    assert min(offered) == "2027-01-22T17:00Z"
+
+
 def test_the_desk_does_not_learn_why_a_prescriber_is_needed(cast: Cast, signed_in: SignedIn, pat: Patient) -> None:
     flag = Flag(
         code="MED-BENZO", rule_version=1, severity=Severity.OVERRIDE, finding=Finding.FOUND, trigger="medication:1",
@@ -159,7 +167,9 @@ def test_from_afar_the_page_asks_where_the_patient_is(cast: Cast, signed_in: Sig
     offered = slots(client.get(url).content.decode())
     refused = client.post(url, {"slot": offered[0], "place": "12 Elm Street, Boulder", "link": "not a link"})
     assert refused.status_code == 422
-    assert 'value="12 Elm Street, Boulder"' in refused.content.decode()
+    html = refused.content.decode()
+    assert 'value="12 Elm Street, Boulder"' in html
+    assert html.count("field-error") >= 2
     client.post(url, {"slot": offered[0], "place": "12 Elm Street, Boulder", "phone": "303 555 0100"})
     visit = Appointment.objects.get(patient=cast.quinn)
     assert (visit.room, visit.patient_place, visit.call_back_phone) == (None, "12 Elm Street, Boulder", "303 555 0100")
