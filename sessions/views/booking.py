@@ -44,9 +44,10 @@ class Kind:
 def book_visit(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Choose a kind of visit, a week, a team and a time for a patient, and book it."""
     patient = get_patient_or_404(request, patient_id, Permission.APPOINTMENT_BOOK)
-    kind = VisitType.objects.current().filter(code=request.GET.get("kind", "")).exclude(code=INTAKE).first()
+    kinds = list(VisitType.objects.current().order_by("id"))
+    kind = next((one for one in kinds if one.code == request.GET.get("kind") and one.code != INTAKE), None)
     if kind is None:
-        context = {"patient": patient, "kinds": _kinds(patient)}
+        context = {"patient": patient, "kinds": _kinds(patient, kinds)}
         return answer(request, PAGE, context, status=UNPROCESSABLE if request.method == "POST" else 200)
     location = patient.home_location
     choices = timetable.choices(location, kind)
@@ -101,7 +102,7 @@ def _unmet(
     return tuple(one for one in found if one.code != "spacing")
 
 
-def _kinds(patient: Patient) -> list[Kind]:
+def _kinds(patient: Patient, kinds: list[VisitType]) -> list[Kind]:
     """Return every kind that can be booked, in the order of care, each with its page."""
     here = reverse("sessions:book_visit", args=[patient.pk])
     intake = f"{reverse('sessions:book_intake')}?patient={patient.pk}"
@@ -110,7 +111,7 @@ def _kinds(patient: Patient) -> list[Kind]:
             kind.name, _about(kind), intake if kind.code == INTAKE else f"{here}?kind={kind.code}",
             "camera-video" if kind.is_remote else "droplet" if kind.is_dosing else "calendar-plus",
         )
-        for kind in VisitType.objects.current().order_by("id")
+        for kind in kinds
     ]  # fmt: skip
 
 
