@@ -224,7 +224,7 @@ def records_of_the_demo() -> dict[str, Any]:
         "fact_id": Medication.objects.filter(patient=pat).order_by("-text"),
         "clearance_id": Clearance.objects.filter(patient=pat),
         "response_id": AssessmentResponse.objects.filter(patient=pat).order_by("-answered_at"),
-        "request_id": AssessmentRequest.objects.filter(status="open", patient__home_location=denver).order_by("due_at"),
+        "request_id": AssessmentRequest.objects.filter(status="open", patient=pat),
         "done_request_id": AssessmentRequest.objects.filter(patient=pat, status="done").order_by("-settled_at"),
         "packet_id": Packet.objects.filter(patient=pat),
         "submitted_packet_id": Packet.objects.filter(patient=pat, status="submitted"),
@@ -255,7 +255,8 @@ def _users() -> dict[str, str]:
 
 
 def _liven() -> None:
-    """Let somebody be late and somebody wait, whatever the demo's story had for this morning."""
+    """Let somebody be late, somebody wait and Pat be asked something, whatever the demo's story had for this morning."""
+    from assessments.actions import requests
     from clinic.errors import Refused
     from clinic.models import Location, Room, User
     from patients.models import LifeState, Patient
@@ -264,7 +265,7 @@ def _liven() -> None:
 
     now = datetime.fromisoformat(FROZEN_AT)
     denver = Location.objects.get(name="Denver")
-    frida, dana = (User.objects.get(email=f"{name}@juniper.example") for name in ("frida", "dana"))
+    frida, dana, theo = (User.objects.get(email=f"{name}@juniper.example") for name in ("frida", "dana", "theo"))
     intake = VisitType.objects.current().get(code="intake")
     newcomers = Patient.objects.filter(home_location=denver, life_state=LifeState.ENQUIRER).order_by("-mrn")
     for minutes_ago in (20, 5, 35):
@@ -276,6 +277,11 @@ def _liven() -> None:
                     second_is_meant=True,
                 )  # fmt: skip
                 break
+    with contextlib.suppress(Refused):
+        requests.ask(
+            by=theo, patient=Patient.objects.get(portal_user__email="pat@post.example"), code="phq-9", opens_at=now,
+            due_at=now + timedelta(days=2), expires_at=now + timedelta(days=9), now=now,
+        )  # fmt: skip
     coming = Appointment.objects.filter(location=denver, starts_at__gt=now, status__in=Appointment.OPEN)
     for visit in coming.order_by("starts_at")[:1]:
         with contextlib.suppress(Refused):
