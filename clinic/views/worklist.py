@@ -1,6 +1,6 @@
 """Work to do: one's own items and those of one's roles, words of danger at the top, then what is due first."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +17,13 @@ from clinic.actions import worklist as actions
 from clinic.errors import Refused
 from clinic.forms.worklist import CloseWorkItemForm
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
-from clinic.models import Role, WorkItem
+from clinic.models import Closure, Membership, Role, TimeOff, WorkItem
 from clinic.subjects import Label
 
 PAGE = 50
 RANKS = {"0": 0, "1": 1}
+# Visits that a closure or an absence keeps from taking place are looked for every five minutes (clinic/celery.py).
+LOOKED_FOR_WITHIN = timedelta(minutes=6)
 # What is done by phone: the number stands in the line, so that a queue of calls is not a queue of pages.
 CALLS = frozenset({WorkItem.Kind.CALL_PATIENT, WorkItem.Kind.CRISIS_WORDS})
 
@@ -75,6 +77,17 @@ def _cursor(item: WorkItem) -> str:
     return f"{rank},{(whole.days * 86400 + whole.seconds) * 1_000_000 + whole.microseconds},{item.pk}"
 
 
+def _is_looked_for(request: StaffRequest) -> bool:
+    """Return whether visits may be missing here: a closure or time off is so new that nobody has looked for them yet."""
+    here = {held.location_id for held in memberships_of(request.user) if held.role == Role.FRONT_DESK}
+    people = Membership.objects.live().filter(location_id__in=here).values("user_id")
+    is_new = Q(cancelled_at=None, entered_at__gt=request.now - LOOKED_FOR_WITHIN)
+    return (
+        Closure.objects.filter(is_new, location_id__in=here).exists()
+        or TimeOff.objects.filter(is_new, user_id__in=people).exists()
+    )
+
+
 @staff_view(Permission.WORK_ITEM_CLOSE)
 def worklist(request: StaffRequest) -> HttpResponse:
     """Return the open items of this person and of their roles, words of danger first, then by due time."""
@@ -96,6 +109,7 @@ def worklist(request: StaffRequest) -> HttpResponse:
         "kind": kind,
         "whose": whose,
         "is_narrowed": bool(kept),
+        "is_looked_for": (kind == WorkItem.Kind.RECALL or not (page or kept)) and _is_looked_for(request),
         "many_locations": len({membership.location_id for membership in memberships_of(request.user)}) > 1,
     }
     return answer(request, "clinic/worklist.html", context, part="items")

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from clinic import subjects
-from clinic.actions import worklist
-from clinic.models import AuditEvent, Location, OutboundMessage, Role, User, WorkItem, new_id
+from clinic.actions import hours, worklist
+from clinic.models import AuditEvent, Location, OutboundMessage, Role, TimeOff, User, WorkItem, new_id
 from clinic.navigation import bell_count
 from clinic.views.worklist import PAGE
 from patients.models import BreakGlass, Patient
@@ -90,6 +90,30 @@ class TestList:
 
     def test_empty_says_what_it_is_for(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
         assert "Nothing is waiting for you" in signed_in(cast.frida).get(reverse("clinic:worklist")).content.decode()
+
+    def test_what_is_still_looked_for_is_not_called_nothing(
+        self, cast: Cast, now: datetime, signed_in: SignedIn
+    ) -> None:
+        """Nobody goes home reading that no visit is in the way of a closure, before anybody has looked."""
+        looked, whole = "are being looked for", {"kind": "recall"}
+        day = now.date() + timedelta(days=3)
+        values: dict[str, Any] = {"by": cast.ada, "name": "Flood", "first": day, "last": day}
+        hours.enter_closure(location=cast.phoenix, now=now, **values)
+        hours.enter_closure(location=cast.denver, now=now - timedelta(minutes=7), **values)
+        client, address = signed_in(cast.frida), reverse("clinic:worklist")
+        assert looked not in client.get(address, whole).content.decode()
+        day += timedelta(days=1)
+        shut = hours.enter_closure(location=cast.denver, now=now, **{**values, "first": day, "last": day})
+        for query in ({}, whole):
+            assert looked in client.get(address, query).content.decode()
+        make_item(cast.ada, cast.denver, now)
+        assert looked not in client.get(address).content.decode(), "other work is there to do"
+        hours.cancel_closure(by=cast.ada, closure=shut, now=now)
+        assert looked not in client.get(address, whole).content.decode()
+        TimeOff.objects.create(
+            user=cast.dana, during=(now, now + timedelta(days=1)), reason=TimeOff.Reason.ILLNESS, entered_by=cast.ada, entered_at=now
+        )  # fmt: skip
+        assert looked in client.get(address, whole).content.decode()
 
     def test_htmx_gets_the_items_only(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
         make_item(cast.ada, cast.denver, now)
