@@ -43,7 +43,7 @@ from patients.actions.preferences import Answer
 from patients.models import Contact, ContactPreference, LifeState, Patient, Referral
 from sessions import visitkinds
 from sessions.actions import attendance, reminderplans, reminders, visits, visittypes, wishes
-from sessions.models import Appointment, ChangeRequest, ReminderPlanItem, VisitType
+from sessions.models import Appointment, ChangeRequest, VisitType
 
 DENVER, PHOENIX = "Denver", "Phoenix"
 BEHIND, AHEAD = timedelta(days=182), timedelta(days=42)
@@ -312,23 +312,15 @@ def _working_hours(story: Story, managers: dict[str, User], at: datetime) -> Non
 
 
 def _visit_types(story: Story, at: datetime) -> None:
-    line = reminderplans.Line
-    start, booking = ReminderPlanItem.Anchor.START, ReminderPlanItem.Anchor.BOOKING
-    lines = [
-        line(kind="visit_confirmation", anchor=booking, useless_minutes_before=0),
-        line(kind="visit_in_a_week", anchor=start, days_before=7, useless_minutes_before=4 * 1440),
-        line(kind="visit_in_three_days", anchor=start, days_before=3, useless_minutes_before=36 * 60),
-        line(kind="visit_tomorrow", anchor=start, days_before=1, useless_minutes_before=120),
-    ]
     for row in visitkinds.FIRST_KINDS:
         story.types[row["code"]] = visittypes.publish(by=story.people["dana"], now=at, **row)
     # The clinic wrote by hand until some weeks ago; half a year of letters would take longer to tell than to read.
-    story.later(story.now - LETTERS_SINCE, lambda then: _begin_letters(story, lines, then))
+    story.later(story.now - LETTERS_SINCE, lambda then: _begin_letters(story, then))
 
 
-def _begin_letters(story: Story, lines: list[reminderplans.Line], at: datetime) -> None:
+def _begin_letters(story: Story, at: datetime) -> None:
     for code in story.types:
-        reminderplans.publish(by=story.people["ada"], visit_type_code=code, lines=lines, now=at)
+        reminderplans.publish(by=story.people["ada"], visit_type_code=code, lines=reminderplans.FIRST_LINES, now=at)
 
 
 def _book(

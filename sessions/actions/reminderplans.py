@@ -25,6 +25,17 @@ class Line:
     channel: Channel = Channel.EMAIL
 
 
+# What goes out about a visit until a clinic plans otherwise: when it is booked, and a week, three days and a day before.
+FIRST_LINES = (
+    Line(kind="visit_confirmation", anchor=ReminderPlanItem.Anchor.BOOKING, useless_minutes_before=0),
+    Line(kind="visit_in_a_week", anchor=ReminderPlanItem.Anchor.START, days_before=7, useless_minutes_before=4 * 1440),
+    Line(
+        kind="visit_in_three_days", anchor=ReminderPlanItem.Anchor.START, days_before=3, useless_minutes_before=36 * 60
+    ),
+    Line(kind="visit_tomorrow", anchor=ReminderPlanItem.Anchor.START, days_before=1, useless_minutes_before=120),
+)
+
+
 class SameLineTwice(Refused):
     """A letter goes once by each channel."""
 

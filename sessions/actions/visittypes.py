@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from clinic import audit
 from clinic.errors import Refused
 from clinic.models import Device, Role, Room, User
-from sessions import shape
-from sessions.models import Block, VisitType
+from sessions import shape, visitkinds
+from sessions.actions import reminderplans
+from sessions.models import Block, ReminderPlan, VisitType
 
 DAY_MINUTES = 24 * 60
 
@@ -90,6 +91,21 @@ def publish(
         by, audit.Verb.VISIT_TYPE_PUBLISHED, visit_type, now=now, details={"code": code, "version": visit_type.version}
     )
     return visit_type
+
+
+@transaction.atomic
+def publish_first(*, by: User, now: datetime) -> list[VisitType]:
+    """Return the kinds of ``sessions/visitkinds.py`` that this clinic had not, published, with the letters about them.
+
+    A kind it has, in whatever version, is its own and stays.
+    """
+    there = set(VisitType.objects.values_list("code", flat=True))
+    found = [publish(by=by, now=now, **row) for row in visitkinds.FIRST_KINDS if row["code"] not in there]
+    planned = set(ReminderPlan.objects.values_list("visit_type_code", flat=True))
+    for kind in found:
+        if kind.code not in planned:
+            reminderplans.publish(by=by, visit_type_code=kind.code, lines=reminderplans.FIRST_LINES, now=now)
+    return found
 
 
 def _guard_shape(

@@ -15,6 +15,9 @@ from clinic.access import Permission, holds
 from clinic.models import Location, Membership, OutboundMessage, User
 from patients import consenttexts
 from patients.models import ConsentText
+from sessions import visitkinds
+from sessions.actions import visittypes
+from sessions.models import ReminderPlan, VisitType
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +56,17 @@ def test_what_patients_sign_waits_for_its_director(now: object) -> None:
 def test_it_knows_what_to_ask_when(now: object) -> None:
     found()
     assert AskingRule.objects.live().count() == len(asking.FIRST_RULES)
+
+
+def test_every_kind_of_visit_can_be_booked_and_is_written_about(now: object) -> None:
+    found()
+    codes = [row["code"] for row in visitkinds.FIRST_KINDS]
+    assert list(VisitType.objects.current().order_by("id").values_list("code", flat=True)) == codes
+    assert set(ReminderPlan.objects.filter(is_current=True).values_list("visit_type_code", flat=True)) == set(codes)
+    # A release finds them there, and what a clinic changed stays as it is.
+    VisitType.objects.filter(code="follow_up").update(minutes=45)
+    assert visittypes.publish_first(by=User.objects.get(kind=User.Kind.SYSTEM), now=make.NOON) == []
+    assert VisitType.objects.get(code="follow_up").minutes == 45
 
 
 def test_the_letter_lets_them_set_a_password(now: object, client: Client) -> None:

@@ -24,6 +24,7 @@ from clinic.errors import Refused
 from clinic.forms.places import LocationForm
 from clinic.models import Role, User
 from patients.actions import consenttexts
+from sessions.actions import visittypes
 
 # The options, the fields of FoundClinicForm, and what help says about each.
 OPTIONS = {
@@ -83,6 +84,7 @@ class Command(BaseCommand):
         try:
             (place,) = founding.found(sites=[_site(form)], founders=_founders(form), now=clock.now())
             asking.seed_first_rules(by=system.sam(now=clock.now()), now=clock.now())
+            visittypes.publish_first(by=system.sam(now=clock.now()), now=clock.now())
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
         drafts = consenttexts.draft_first_texts(by=system.sam(now=clock.now()), now=clock.now())

@@ -2,7 +2,8 @@
 
 Run once a release, before any process of the new code serves. Any failure ends with a non-zero exit and nothing serves:
 ``clinic.middleware.schema_must_match`` refuses on a schema that does not fit. Limits that the new code asks for and that the
-clinic has not approved yet are put before a medical director as a draft; what needs them refuses until then.
+clinic has not approved yet are put before a medical director as a draft; what needs them refuses until then. Kinds of visit that
+a clinic has not are published.
 """
 
 import gc
@@ -13,7 +14,9 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from clinic import clock, grants
-from clinic.actions import policy
+from clinic.actions import policy, system
+from clinic.models import Location
+from sessions.actions import visittypes
 
 # Two releases at once would trip over each other: the second waits here.
 RELEASE_LOCK = 5_710_423
@@ -32,6 +35,8 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=options["verbosity"])
             grants.grant(connection)
             draft = policy.propose_missing(now=clock.now())
+            if Location.objects.exists():
+                visittypes.publish_first(by=system.sam(now=clock.now()), now=clock.now())
         finally:
             gc.set_threshold(*often)
             with connection.cursor() as cursor:
