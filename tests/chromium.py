@@ -15,6 +15,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--font-render-hinting=none",
 ]  # fmt: skip
+AXE = Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js"
 # What a page is looked at in: phone, tablet, desk.
 WIDTHS = {390: 844, 820: 1180, 1440: 900}
 
@@ -58,9 +59,8 @@ def axe(page: Page, *, leave_out: tuple[str, ...] = (), only: tuple[str, ...] = 
     Run by evaluate and not by a script tag, which the content security policy refuses. ``leave_out`` are selectors of
     parts that are exempt, each of which its caller gives the reason for.
     """
-    source = (Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js").read_text()
     if not page.evaluate("'axe' in window"):
-        page.evaluate(source)
+        page.evaluate(AXE.read_text())
     # The size of targets is the one rule of WCAG 2.2 AA that axe leaves out unless it is told.
     options: dict[str, Any] = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
     if only:

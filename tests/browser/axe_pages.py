@@ -60,7 +60,10 @@ def faults_of(page: Page, name: str, *, turn: int = 0, lightly: bool = False) ->
     """
     found = []
     ways = (LIGHTLY_ONE_WAY, LIGHTLY_OTHER_WAY) if lightly else (ONE_WAY, OTHER_WAY)
-    for width, theme, rules in sum(ways, ()) if THOROUGH else ways[turn % 2]:
+    rounds = sum(ways, ()) if THOROUGH else ways[turn % 2]
+    # The width that the page came in goes first: to change it costs as much as a page.
+    came = page.viewport_size
+    for width, theme, rules in sorted(rounds, key=lambda each: came is None or each[0] != came["width"]):
         page.set_viewport_size({"width": width, "height": chromium.WIDTHS[width]})
         chromium.paint(page, theme)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
@@ -75,24 +78,32 @@ def turn_of(key: str) -> int:
     return zlib.crc32(key.encode()) % 2
 
 
+def tab_of(context: BrowserContext) -> Page:
+    """Return the one tab for all pages, which has axe in it: a new one for each costs as much as the page."""
+    if not context.pages:
+        context.add_init_script(path=chromium.AXE)
+        context.new_page()
+    return context.pages[0]
+
+
 def look_at(
     context: BrowserContext, key: str, records: dict[str, Any], *, refused: bool = False, empty: bool = False
 ) -> list[str]:
-    """Return what axe finds on one page: on each of its tabs, or on its form after it was refused."""
-    look, found = LOOKS[key], []
-    # One tab for all pages: a new one for each costs as much as the page.
-    page = context.pages[0] if context.pages else context.new_page()
-    paths = paths_of(key, records)
-    for place, path in enumerate(paths[:1] if refused else paths):
-        page.set_viewport_size({"width": DESK, "height": chromium.WIDTHS[DESK]})
+    """Return what axe finds on one page: on each of its tabs and (``refused``) on the form it takes, after a refusal."""
+    look, found, page = LOOKS[key], [], tab_of(context)
+    for place, path in enumerate(paths_of(key, records)):
         page.goto(path)
-        if refused and (status := chromium.send_form(page, look.refused or {})) != 422:
+        chromium.settle(page)
+        # A page that was looked at one way when it is full is looked at the other way when it is not, and tabs take turns.
+        turn = turn_of(key) + place + empty
+        found += faults_of(page, path, turn=turn, lightly=empty)
+        if place or not refused or look.refused is None:
+            continue
+        if (status := chromium.send_form(page, look.refused)) != 422:
             found.append(f"{path}: {status}, so nothing was refused; say in tests/pages.py what is")
             continue
         chromium.settle(page)
-        # A page that was looked at one way when it is full is looked at the other way when it is not, and tabs take turns.
-        turn, lightly = turn_of(key) + place + (refused or empty), refused or empty
-        found += faults_of(page, f"{path}{' refused' if refused else ''}", turn=turn, lightly=lightly)
+        found += faults_of(page, f"{path} refused", turn=turn + 1, lightly=True)
     return found
 
 

@@ -8,25 +8,18 @@ from playwright.sync_api import BrowserContext
 from tests.browser.axe_pages import all_of, can_be_empty, fresh, full, keys_of, look_at
 from tests.browser.conftest import Enter
 from tests.cast import Cast
-from tests.pages import LOOKS
 
 pytestmark = pytest.mark.long
 
-PARTS = 2
+PARTS = 3
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_full(context: BrowserContext, cast: Cast, enter: Enter, now: datetime, part: int) -> None:
+def test_full_and_refused(context: BrowserContext, cast: Cast, enter: Enter, now: datetime, part: int) -> None:
     records = full(cast)
     enter(context, cast.ada)
-    assert not (faults := all_of(look_at(context, key, records) for key in keys_of("ada")[part::PARTS])), faults
-
-
-def test_refused(context: BrowserContext, cast: Cast, enter: Enter, now: datetime) -> None:
-    records = full(cast)
-    enter(context, cast.ada)
-    asked = [key for key in keys_of("ada") if LOOKS[key].refused is not None]
-    assert not (faults := all_of(look_at(context, key, records, refused=True) for key in asked)), faults
+    there = keys_of("ada")[part::PARTS]
+    assert not (faults := all_of(look_at(context, key, records, refused=True) for key in there)), faults
 
 
 def test_empty(context: BrowserContext, cast: Cast, enter: Enter, now: datetime) -> None:
