@@ -68,6 +68,7 @@ class Verb(StrEnum):
     CONTACT_ADDED = "contact.added"
     CONTACT_CHANGED = "contact.changed"
     CONTACT_ENDED = "contact.ended"
+    COURSE_BOOKED = "course.booked"
     DEVICE_ENROLLED = "device.enrolled"
     DEVICE_REFUSED = "device.refused"
     DEVICE_REVOKED = "device.revoked"

@@ -4,7 +4,7 @@ from datetime import date
 
 from django.urls import URLPattern, path, register_converter
 
-from sessions.views import attendance, booking, chart, day, letters, portal, schedule, visits
+from sessions.views import attendance, booking, chart, courses, day, letters, portal, schedule, visits
 
 app_name = "sessions"
 
@@ -73,6 +73,7 @@ patient_urls: list[URLPattern] = [
     # /patients/<id>/
     path("patients/<uuid:patient_id>/visits/", visits.patient_visits, name="patient_visits"),
     path("patients/<uuid:patient_id>/book-visit/", booking.book_visit, name="book_visit"),
+    path("patients/<uuid:patient_id>/plan-course/", courses.plan_course, name="plan_course"),
     path("patients/<uuid:patient_id>/letters/", letters.patient_letters, name="patient_letters"),
     path("patients/<uuid:patient_id>/chart/", chart.chart, name="chart"),
 ]

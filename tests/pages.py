@@ -254,6 +254,7 @@ LOOKS: dict[str, Look] = {
         "frida", ("?patient={other_patient_id}", "", "?referral={referral_id}"), refused=_EMPTY
     ),
     "sessions:book_visit(patient_id)": Look("frida", ("", "?kind=dosing", "?kind=follow_up_remote"), refused=_EMPTY),
+    "sessions:plan_course(patient_id)": Look("frida", ("", "?doses=2&every_days=7", "?doses=0"), refused=_EMPTY),
     "sessions:appointment(appointment_id)": Look("frida"),
     "sessions:reschedule(appointment_id)": Look("frida", refused=_EMPTY),
     "sessions:cancel_appointment(appointment_id)": Look("frida", refused=_EMPTY),
@@ -338,7 +339,7 @@ def person(cast: Cast, look: Look) -> User | None:
 def _kinds_of_visit(cast: Cast) -> None:
     """What a dosing visit and one from afar need besides the intake of the cast."""
     for row in visitkinds.FIRST_KINDS:
-        if row["code"] in {"dosing", "follow_up_remote"}:
+        if row["code"] in {"dosing", "integration", "follow_up_remote"}:
             visittypes.publish(by=cast.ada, now=make.NOON, **row)
     make.make_room(cast.denver, "Dogwood", kind=Room.Kind.DOSING)
 

@@ -24,7 +24,7 @@ from sessions import availability, dosegate, timetable
 from sessions.actions import holds, reminders, wishes
 from sessions.actions.holds import Team
 from sessions.availability import Obstacle, Opening
-from sessions.models import INTAKE, Appointment, Reminder, VisitType
+from sessions.models import INTAKE, Appointment, Course, Reminder, VisitType
 
 # How far around the wished time alternatives are looked for, nearest first.
 ALTERNATIVES_WITHIN_DAYS = (2, 21)
@@ -382,6 +382,32 @@ def book_visit(
     )  # fmt: skip
 
 
+@transaction.atomic
+def book_for_course(
+    *,
+    by: User,
+    course: Course,
+    patient: Patient,
+    team: Team,
+    room: Room | None,
+    starts_at: datetime,
+    location: Location,
+    visit_type: VisitType,
+    told_by_phone: bool,
+    now: datetime,
+) -> Appointment:
+    """Return one booked visit of a course, which is booked as a whole: refused as ``book_visit`` refuses, without alternatives.
+
+    Whoever calls holds the locks of the whole course.
+    """
+    _guard_bookers(by, location, visit_type)
+    return _book_locked(
+        Place(location, visit_type, team, room, patient, starts_at),
+        by=by, referral=None, now=now, second_is_meant=False, told_by_phone=told_by_phone, whereabouts=None,
+        course=course,
+    )  # fmt: skip
+
+
 def _book(
     place: Place,
     *,
@@ -419,6 +445,7 @@ def _book_locked(
     second_is_meant: bool,
     told_by_phone: bool,
     whereabouts: Whereabouts | None,
+    course: Course | None = None,
 ) -> Appointment:
     location, visit_type = place.location, place.visit_type
     rooms, people, patient = holds.lock_team({place.room.pk} if place.room else set(), [place.team], place.patient.pk)
@@ -454,6 +481,7 @@ def _book_locked(
         confirmed_at=now if told_by_phone else None,
         booked_by=by,
         booked_at=now,
+        course=course,
         **_remote_fields(visit_type, whereabouts),
     )
     holds.take(appointment, place.team)

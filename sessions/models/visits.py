@@ -17,6 +17,7 @@ from clinic.models import Location, Record, Room, User
 from patients.models import Patient, Referral
 from sessions.availability import SOLE_LANES
 
+from .courses import Course
 from .visittypes import INTAKE, VisitType
 
 # Taking back a check-in is a slip of the finger, not a decision (domain.md 8.1).
@@ -166,6 +167,8 @@ class Appointment(Record):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
     referral = models.ForeignKey(Referral, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     visit_type = models.ForeignKey(VisitType, on_delete=models.PROTECT, related_name="+")
+    # The course it was booked with, if any.
+    course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     # The person and the room the visit is listed under; what is truly held is said by the holds.
     clinician = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
@@ -250,6 +253,8 @@ class Appointment(Record):
             models.Index(fields=["location", "starts_at"], name="appointment_by_location"),
             # Serves a patient's visits, on the desk's page and the portal.
             models.Index(fields=["patient", "-starts_at"], name="appointment_by_patient"),
+            # Serves the visits of one course.
+            models.Index(fields=["course"], condition=Q(course__isnull=False), name="appointment_by_course"),
             # Serves "my day" and what a leaver hands over.
             models.Index(fields=["clinician", "starts_at"], name="appointment_by_clinician"),
         ]

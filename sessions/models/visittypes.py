@@ -13,6 +13,8 @@ from sessions.shape import Shape
 
 # The code of the kind that begins somebody's care, however its versions and its name change.
 INTAKE = "intake"
+# The two kinds of which a course is made.
+DOSING, INTEGRATION = "dosing", "integration"
 
 
 class VisitTypeQuerySet(models.QuerySet["VisitType"]):
