@@ -59,7 +59,10 @@ HOSTILE = (
     f"0001-01-01T00:00Z~{NOBODY}~{NOBODY}", f"9999-12-31T23:59Z~{NOBODY}~",
 )  # fmt: skip
 # What is written by looking and by being refused.
-TRACES = {"record.read", "list.read", "audit.searched", "permission.refused", "session.sign_in_failed"}
+TRACES = {
+    "record.read", "list.read", "audit.searched", "permission.refused", "session.sign_in_failed", "device.refused",
+    "signature.refused",
+}  # fmt: skip
 
 # Hashing is slow on purpose; what is tested here is counting.
 QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
