@@ -253,8 +253,8 @@ LOOKS: dict[str, Look] = {
     "sessions:book_intake": Look(
         "frida", ("?patient={other_patient_id}", "", "?referral={referral_id}"), refused=_EMPTY
     ),
-    "sessions:book_visit(patient_id)": Look("frida", ("", "?kind=dosing", "?kind=follow_up_remote"), refused=_EMPTY),
-    "sessions:plan_course(patient_id)": Look("frida", ("", "?doses=2&every_days=7", "?doses=0"), refused=_EMPTY),
+    "sessions:book_visit(patient_id)": Look("frida", ("?kind=dosing", "", "?kind=follow_up_remote"), refused=_EMPTY),
+    "sessions:plan_course(patient_id)": Look("frida", ("", "?doses=2&every_days=7", "?doses=0")),
     "sessions:appointment(appointment_id)": Look("frida"),
     "sessions:reschedule(appointment_id)": Look("frida", refused=_EMPTY),
     "sessions:cancel_appointment(appointment_id)": Look("frida", refused=_EMPTY),

@@ -17,7 +17,7 @@ from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import Location
 from patients.access import get_patient_or_404
-from patients.models import Patient
+from patients.models import CareTeamMember, Patient
 from sessions import availability, courseplan, dosegate, timetable
 from sessions.actions import courses, visits
 from sessions.actions.courses import Planned
@@ -122,13 +122,14 @@ def _proposal(request: StaffRequest, patient: Patient, kinds: Kinds, wanted: dic
     last = first + timedelta(days=wanted["doses"] * wanted["every_days"]) + ROOM_FOR_DELAY
     openings = _openings(request, patient, kinds, first, last)
     booked, least = dosegate.doses_of(patient), dosegate.days_between(request.now)
+    known = set(CareTeamMember.objects.live().filter(patient=patient).values_list("user_id", flat=True))
     doses = [
         one
-        for one in _one_a_start(openings[DOSING], wanted["clinician"])
+        for one in _one_a_start(openings[DOSING], wanted["clinician"], known)
         if _suits(one, tz, wanted) and not dosegate.too_near(booked, one.starts_at, tz, least)
     ]
     steps = courseplan.lay_out(
-        doses, _one_a_start(openings[INTEGRATION], wanted["clinician"]), count=wanted["doses"],
+        doses, _one_a_start(openings[INTEGRATION], wanted["clinician"], known), count=wanted["doses"],
         are_apart=_apart(tz, max(wanted["every_days"], least)),
     )  # fmt: skip
     short = wanted["doses"] - len(steps)
@@ -165,10 +166,10 @@ def _openings(
     return found
 
 
-def _one_a_start(openings: list[Opening], wished: uuid.UUID | None) -> list[Opening]:
-    """Return one opening for each start: with whom is wished, who may be nobody's wish."""
+def _one_a_start(openings: list[Opening], wished: uuid.UUID | None, known: set[uuid.UUID]) -> list[Opening]:
+    """Return one opening for each start: with whom is wished, who may be nobody's wish; of others somebody the patient knows first."""
     chosen: dict[datetime, Opening] = {}
-    for one in openings:
+    for one in sorted(openings, key=lambda one: one.clinician_id not in known):
         if wished is None or one.clinician_id == wished:
             chosen.setdefault(one.starts_at, one)
     return [chosen[start] for start in sorted(chosen)]

@@ -63,6 +63,8 @@ def test_six_doses_are_proposed_and_booked_with_their_talks(cast: Cast, signed_i
         assert timedelta(hours=24) <= talk.starts_at - dose.ends_at <= timedelta(hours=72)
     # Two a week from Monday: Monday, Thursday and so on, as early as the hours of the house allow.
     assert doses[0].starts_at == at("08:00", 18)
+    # Tess is as free as Theo, and Theo is of the care team.
+    assert {visit.clinician_id for visit in (*doses, *talks)} == {cast.theo.pk}
 
 
 def test_a_visit_that_is_taken_meanwhile_leaves_nothing_booked(
