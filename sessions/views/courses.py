@@ -92,8 +92,7 @@ def plan_course(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     }  # fmt: skip
     if wanted.is_bound and wanted.is_valid():
         context |= _proposal(request, patient, kinds, wanted.cleaned_data)
-    refused = request.method == "POST" or (wanted.is_bound and not wanted.is_valid())
-    return answer(request, PAGE, context, status=UNPROCESSABLE if refused else 200)
+    return answer(request, PAGE, context, status=UNPROCESSABLE if request.method == "POST" else 200)
 
 
 def _kinds(location: Location) -> Kinds | None:
