@@ -74,7 +74,8 @@ class TestRescreen:
         assert row.flag.suspends_clearance
         # The flag is read once a row; a row with other data is read anew.
         row.data = {**row.data, "severity": "info"}
-        assert not row.flag.suspends_clearance
+        lighter = row.flag
+        assert not lighter.suspends_clearance
         row.refresh_from_db()
         assert row.flag.suspends_clearance
 
