@@ -45,6 +45,7 @@ class Verb(StrEnum):
     APPOINTMENT_CHECK_IN_UNDONE = "appointment.check_in_undone"
     APPOINTMENT_COMPLETED = "appointment.completed"
     APPOINTMENT_CONFIRMED = "appointment.confirmed"
+    APPOINTMENT_HELD = "appointment.held"
     APPOINTMENT_LEFT = "appointment.left"
     APPOINTMENT_MISSED = "appointment.missed"
     APPOINTMENT_MISS_UNDONE = "appointment.miss_undone"
@@ -154,6 +155,10 @@ class Verb(StrEnum):
     TIME_OFF_CANCELLED = "time_off.cancelled"
     TIME_OFF_ENTERED = "time_off.entered"
     VISIT_TYPE_PUBLISHED = "visit_type.published"
+    WAITLIST_ANSWERED = "waitlist.answered"
+    WAITLIST_ASKED = "waitlist.asked"
+    WAITLIST_ENDED = "waitlist.ended"
+    WAITLIST_OFFERED = "waitlist.offered"
     WORK_ITEM_CLOSED = "work_item.closed"
     WORK_ITEM_HANDED_OVER = "work_item.handed_over"
 

@@ -25,6 +25,7 @@ WORDS: dict[Verb, Any] = {
     Verb.APPOINTMENT_CHECK_IN_UNDONE: _("took a check-in back"),
     Verb.APPOINTMENT_COMPLETED: _("completed a visit"),
     Verb.APPOINTMENT_CONFIRMED: _("confirmed a visit"),
+    Verb.APPOINTMENT_HELD: _("held a time for somebody"),
     Verb.APPOINTMENT_LEFT: _("recorded that somebody left early"),
     Verb.APPOINTMENT_MISSED: _("recorded that somebody did not come"),
     Verb.APPOINTMENT_MISS_UNDONE: _("took “did not come” back"),
@@ -134,6 +135,10 @@ WORDS: dict[Verb, Any] = {
     Verb.TIME_OFF_CANCELLED: _("cancelled time off"),
     Verb.TIME_OFF_ENTERED: _("entered time off"),
     Verb.VISIT_TYPE_PUBLISHED: _("published a kind of visit"),
+    Verb.WAITLIST_ANSWERED: _("settled an offer of the waitlist"),
+    Verb.WAITLIST_ASKED: _("put somebody on the waitlist"),
+    Verb.WAITLIST_ENDED: _("ended a wish on the waitlist"),
+    Verb.WAITLIST_OFFERED: _("offered a time to somebody on the waitlist"),
     Verb.WORK_ITEM_CLOSED: _("closed a piece of work"),
     Verb.WORK_ITEM_HANDED_OVER: _("handed work over"),
 }
@@ -164,6 +169,8 @@ SUBJECTS: dict[str, Any] = {
     "timeoff": _("time off"),
     "user": _("account"),
     "visittype": _("kind of visit"),
+    "waitlistentry": _("wish on the waitlist"),
+    "waitlistoffer": _("offer of the waitlist"),
     "workitem": _("piece of work"),
 }
 

@@ -21,6 +21,7 @@ app.conf.beat_schedule = {
     "tell-of-rota-gaps": {"task": "clinic.tasks.tell_of_rota_gaps", "schedule": 900.0, "options": {"expires": 900}},
     "queue-due-reminders": {"task": "sessions.tasks.queue_due_reminders", "schedule": 60.0, "options": {"expires": 60}},
     "look-after-visits": {"task": "sessions.tasks.look_after_visits", "schedule": 300.0, "options": {"expires": 300}},
+    "look-after-waitlist": {"task": "sessions.tasks.look_after_waitlist", "schedule": 60.0, "options": {"expires": 60}},
     "ask-what-is-due": {"task": "assessments.tasks.ask_what_is_due", "schedule": 60.0, "options": {"expires": 60}},
     "tell-of-questionnaires": {
         "task": "assessments.tasks.tell_of_questionnaires",

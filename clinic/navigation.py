@@ -38,6 +38,7 @@ class Page:
 PAGES: tuple[Page, ...] = (
     Page(gettext_lazy("Today"), "sun", "sessions:today", Permission.APPOINTMENT_READ),
     Page(gettext_lazy("Schedule"), "calendar3", "sessions:schedule", Permission.APPOINTMENT_READ),
+    Page(gettext_lazy("Waitlist"), "hourglass-split", "sessions:waitlist", Permission.APPOINTMENT_BOOK, in_rail=False),
     Page(gettext_lazy("Enquiries"), "inbox", "patients:referrals", Permission.REFERRAL_READ),
     Page(gettext_lazy("Patients"), "people", "patients:patients", Permission.PATIENT_READ),
     Page(gettext_lazy("Work to do"), "list-check", "clinic:worklist", Permission.WORK_ITEM_CLOSE),

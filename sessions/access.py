@@ -8,7 +8,7 @@ from clinic import audit
 from clinic.access import Permission
 from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
-from sessions.models import Appointment, ChangeRequest
+from sessions.models import Appointment, ChangeRequest, WaitlistEntry, WaitlistOffer
 
 _WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room", "booked_by", "recorded_by")
 
@@ -47,3 +47,35 @@ def get_change_request_or_404(
     wish = get_object_or_404(wishes.select_related(*(f"appointment__{name}" for name in _WITH)), pk=change_request_id)
     audit.looked_at(request, wish.appointment, now=request.now)
     return wish
+
+
+_ENTRY_WITH = ("location", "patient", "patient__home_location", "clinician")
+
+
+def get_entry_or_404(request: StaffRequest, waitlist_entry_id: uuid.UUID) -> WaitlistEntry:
+    """Return the wish on the waitlist if this person books visits at its location; else 404."""
+    entries = WaitlistEntry.objects.visible_to(request.user, Permission.APPOINTMENT_BOOK).select_related(*_ENTRY_WITH)
+    entry = get_object_or_404(entries, pk=waitlist_entry_id)
+    audit.looked_at(request, entry.patient, now=request.now)
+    return entry
+
+
+def get_offer_or_404(request: StaffRequest, waitlist_offer_id: uuid.UUID) -> WaitlistOffer:
+    """Return the offered time if this person books visits at its location; else 404."""
+    entries = WaitlistEntry.objects.visible_to(request.user, Permission.APPOINTMENT_BOOK)
+    offers = WaitlistOffer.objects.filter(entry__in=entries).select_related("entry__patient")
+    offer = get_object_or_404(offers, pk=waitlist_offer_id)
+    audit.looked_at(request, offer.entry.patient, now=request.now)
+    return offer
+
+
+def get_my_entry_or_404(request: PortalRequest, waitlist_entry_id: uuid.UUID) -> WaitlistEntry:
+    """Return the wish on the waitlist if it is this patient's own; else 404."""
+    entries = WaitlistEntry.objects.filter(patient__portal_user=request.user).select_related(*_ENTRY_WITH)
+    return get_object_or_404(entries, pk=waitlist_entry_id)
+
+
+def get_my_offer_or_404(request: PortalRequest, waitlist_offer_id: uuid.UUID) -> WaitlistOffer:
+    """Return the offered time if it was offered to this patient; else 404."""
+    offers = WaitlistOffer.objects.filter(entry__patient__portal_user=request.user)
+    return get_object_or_404(offers, pk=waitlist_offer_id)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from clinic import letters, localtime
 from clinic.letters import Letter
 from clinic.models import Category, OutboundMessage, User
-from sessions.actions import reminders, wishes
-from sessions.models import Appointment, ChangeRequest, Reminder
+from sessions.actions import reminders, waitlist, wishes
+from sessions.models import Appointment, ChangeRequest, Reminder, WaitlistOffer
 
 KINDS = {
     "visit_confirmation": _("Visit booked"),
@@ -118,6 +118,45 @@ def wish_not_sent(by: User, message: OutboundMessage, reason: str, now: datetime
     wishes.call_instead(by=by, message=message, reason=reason, now=now)
 
 
+def _read_offer(message: OutboundMessage) -> WaitlistOffer:
+    return WaitlistOffer.objects.select_related(
+        "appointment__location", "appointment__patient__home_location"
+    ).get(pk=message.subject_id)  # fmt: skip
+
+
+def _offer(message: OutboundMessage) -> WaitlistOffer:
+    """Return the offer a letter is about: of a letter in hand as it was read, else as it is now."""
+    return message.subject or _read_offer(message)
+
+
+def offer_context(message: OutboundMessage) -> dict[str, Any]:
+    """Return the words of the letter that says a time is free: its day and time, and until when it is kept."""
+    offer = _offer(message)
+    visit = offer.appointment
+    words = _words(visit)
+    until, tz = offer.expires_at, visit.patient.tz
+    return {
+        **words,
+        "until": f"{localtime.clock_text(until, tz)} {localtime.zone_text(until, tz)}",
+        "link": settings.SITE_URL + reverse("sessions:portal_waitlist") if words["link"] else "",
+    }
+
+
+def offer_still_wanted(message: OutboundMessage, now: datetime) -> str:
+    """Return why the letter about a free time should not go: it was answered, ran out, or they said no to such letters."""
+    return waitlist.why_not(offer=_offer(message), now=now)
+
+
+def offer_address_now(message: OutboundMessage) -> str:
+    """Return the patient's present address."""
+    return reminders.address_of(visit=_offer(message).appointment, channel=message.channel)
+
+
+def offer_not_sent(by: User, message: OutboundMessage, _reason: str, now: datetime) -> None:
+    """Have somebody phone a patient whom no letter tells of the time, while it is kept for them."""
+    waitlist.call_instead(by=by, message=message, now=now)
+
+
 def register_own() -> None:
     """Declare this app's letters in clinic.letters."""
     for kind, label in KINDS.items():
@@ -134,6 +173,14 @@ def register_own() -> None:
             kind=wishes.ANSWERED, label=_("Your wish is answered"), folder=f"sessions/letters/{wishes.ANSWERED}",
             category=Category.REPLY, subject=_read_wished, context=wish_context, still_wanted=wish_still_wanted, address_now=wish_address_now,
             not_sent=wish_not_sent,
+            reasons=dict(Reminder.Reason.choices),
+        )
+    )  # fmt: skip
+    letters.register(
+        Letter(
+            kind=waitlist.LETTER, label=_("A time is free"), folder=f"sessions/letters/{waitlist.LETTER}",
+            category=Category.WAITLIST, subject=_read_offer, context=offer_context, still_wanted=offer_still_wanted,
+            address_now=offer_address_now, not_sent=offer_not_sent,
             reasons=dict(Reminder.Reason.choices),
         )
     )  # fmt: skip

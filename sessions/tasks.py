@@ -5,7 +5,7 @@ from celery import shared_task
 from clinic import clock
 from clinic.actions import system
 from clinic.models import Location
-from sessions.actions import recalls, reminders
+from sessions.actions import recalls, reminders, waitlist
 
 
 @shared_task
@@ -20,3 +20,9 @@ def look_after_visits() -> None:
     for location in Location.objects.order_by("id"):
         recalls.find(by=system.sam(now=clock.now()), location=location, now=clock.now())
         recalls.ask_the_end(by=system.sam(now=clock.now()), location=location, now=clock.now())
+
+
+@shared_task
+def look_after_waitlist() -> None:
+    """End what ran out on the waitlist, and offer each free time to whoever is next."""
+    waitlist.look_after(by=system.sam(now=clock.now()), now=clock.now())

@@ -4,7 +4,7 @@ from datetime import date
 
 from django.urls import URLPattern, path, register_converter
 
-from sessions.views import attendance, booking, chart, courses, day, letters, portal, schedule, visits
+from sessions.views import attendance, booking, chart, courses, day, letters, portal, schedule, visits, waitlist
 
 app_name = "sessions"
 
@@ -69,8 +69,18 @@ appointment_urls: list[URLPattern] = [
     ),
 ]
 
+waitlist_urls: list[URLPattern] = [
+    # /waitlist/
+    path("waitlist/", waitlist.waitlist, name="waitlist"),
+    path("waitlist/<uuid:waitlist_entry_id>/offer/", waitlist.offer_time, name="offer_time"),
+    path("waitlist/<uuid:waitlist_entry_id>/withdraw/", waitlist.leave_waitlist, name="leave_waitlist"),
+    path("waitlist/offers/<uuid:waitlist_offer_id>/accept/", waitlist.accept_offer, name="accept_offer"),
+    path("waitlist/offers/<uuid:waitlist_offer_id>/decline/", waitlist.decline_offer, name="decline_offer"),
+]
+
 patient_urls: list[URLPattern] = [
     # /patients/<id>/
+    path("patients/<uuid:patient_id>/join-waitlist/", waitlist.join_waitlist, name="join_waitlist"),
     path("patients/<uuid:patient_id>/visits/", visits.patient_visits, name="patient_visits"),
     path("patients/<uuid:patient_id>/book-visit/", booking.book_visit, name="book_visit"),
     path("patients/<uuid:patient_id>/plan-course/", courses.plan_course, name="plan_course"),
@@ -91,6 +101,12 @@ portal_urls: list[URLPattern] = [
         portal.withdraw_change_request,
         name="withdraw_change_request",
     ),
+    path("portal/waitlist/", waitlist.portal_waitlist, name="portal_waitlist"),
+    path("portal/waitlist/<uuid:waitlist_entry_id>/withdraw/", waitlist.leave_my_waitlist, name="leave_my_waitlist"),
+    path("portal/waitlist/offers/<uuid:waitlist_offer_id>/accept/", waitlist.accept_my_offer, name="accept_my_offer"),
+    path(
+        "portal/waitlist/offers/<uuid:waitlist_offer_id>/decline/", waitlist.decline_my_offer, name="decline_my_offer"
+    ),
 ]
 
-urlpatterns = [*today_urls, *schedule_urls, *appointment_urls, *patient_urls, *portal_urls]
+urlpatterns = [*today_urls, *schedule_urls, *appointment_urls, *waitlist_urls, *patient_urls, *portal_urls]

@@ -29,7 +29,7 @@ from clinic.models import (
 )
 from clinic.policy import FIRST_LIMITS
 from patients.models import AddressChange, BreakGlass, CareTeamMember
-from sessions.models import ChangeRequest
+from sessions.models import ChangeRequest, WaitlistEntry, WaitlistOffer
 
 from . import factories as make
 from .assessments.packets import packet_of
@@ -58,6 +58,17 @@ def make_all(cast: Cast) -> dict[str, Any]:
         subject_id=visit.pk, status="unknown", reason=outbox.Reason.WORKER_LOST, queued_at=now, not_before=now,
         useful_until=now, settled_at=now,
     )  # fmt: skip
+    waits = WaitlistEntry.objects.create(
+        patient=cast.pat, location=cast.denver, visit_type_code="intake", first_day=now.date(),
+        last_day=(now + timedelta(days=60)).date(), made_by=cast.pat_user, made_at=now,
+    )  # fmt: skip
+    kept = make.make_appointment(
+        cast.pat, cast.intake, cast.dana, now + timedelta(days=4), room=cast.room, status="held",
+        held_until=now + timedelta(minutes=30),
+    )  # fmt: skip
+    offer = WaitlistOffer.objects.create(
+        entry=waits, appointment=kept, offered_by=cast.frida, offered_at=now, expires_at=now + timedelta(minutes=30)
+    )
     wish = ChangeRequest.objects.create(appointment=visit, wish="change", asked_by=cast.pat_user, asked_at=now)
     address = AddressChange.objects.create(patient=cast.pat, asked_at=now, email="new@post.example")
     grant = BreakGlass.objects.create(
@@ -104,6 +115,8 @@ def make_all(cast: Cast) -> dict[str, Any]:
         "grant_id": grant.pk,
         "appointment_id": visit.pk,
         "change_request_id": wish.pk,
+        "waitlist_entry_id": waits.pk,
+        "waitlist_offer_id": offer.pk,
         "item_id": item.pk,
         "message_id": message.pk,
         "person_id": cast.felix.pk,

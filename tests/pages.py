@@ -254,7 +254,11 @@ LOOKS: dict[str, Look] = {
         "frida", ("?patient={other_patient_id}", "", "?referral={referral_id}"), refused=_EMPTY
     ),
     "sessions:book_visit(patient_id)": Look("frida", ("?kind=dosing", "", "?kind=follow_up_remote"), refused=_EMPTY),
-    "sessions:plan_course(patient_id)": Look("frida", ("", "?doses=2&every_days=7", "?doses=0")),
+    "sessions:plan_course(patient_id)": Look("frida", ("", "?doses=2&every_days=7")),
+    "sessions:waitlist": Look("frida"),
+    "sessions:offer_time(waitlist_entry_id)": Look("frida", refused=_EMPTY),
+    "sessions:join_waitlist(patient_id)": Look("frida", refused=_EMPTY),
+    "sessions:portal_waitlist": Look("pat_user", refused=_EMPTY),
     "sessions:appointment(appointment_id)": Look("frida"),
     "sessions:reschedule(appointment_id)": Look("frida", refused=_EMPTY),
     "sessions:cancel_appointment(appointment_id)": Look("frida", refused=_EMPTY),

@@ -21,7 +21,7 @@ from clinic.actions import outbox
 from clinic.letters import SMS_LENGTH, Rendered
 from clinic.models import Channel, OutboundMessage, PageCall, Role, StaffInvitation
 from patients.models import PortalInvitation
-from sessions.models import ChangeRequest, Reminder
+from sessions.models import ChangeRequest, Reminder, WaitlistEntry, WaitlistOffer
 from tests import factories as make
 from tests.cast import Cast
 
@@ -58,6 +58,17 @@ def wish_subject(cast: Cast) -> uuid.UUID:
     return ChangeRequest.objects.create(
         appointment_id=visit_subject(cast), wish="change", status="refused", answer="Your therapist is away: no dose then.",
         asked_by=cast.pat_user, asked_at=NOON, answered_by=cast.frida, answered_at=NOON,
+    ).pk  # fmt: skip
+
+
+def offer_subject(cast: Cast) -> uuid.UUID:
+    entry = WaitlistEntry.objects.create(
+        patient=cast.pat, location=cast.denver, visit_type_code="intake", first_day=NOON.date(), last_day=NOON.date(),
+        made_by=cast.pat_user, made_at=NOON,
+    )  # fmt: skip
+    return WaitlistOffer.objects.create(
+        entry=entry, appointment_id=visit_subject(cast), offered_by=cast.frida, offered_at=NOON,
+        expires_at=NOON + timedelta(minutes=30),
     ).pk  # fmt: skip
 
 
@@ -107,6 +118,7 @@ SUBJECTS: dict[str, Subject] = {
     "questionnaire_link": (answer_link, {"token": "t0ken"}),
     "read_now": (lambda cast: cast.pat.pk, None),
     "wish_answered": (wish_subject, None),
+    "time_offered": (offer_subject, None),
 }
 KINDS = [letter.kind for letter in letters.all_letters()]
 

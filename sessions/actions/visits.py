@@ -21,10 +21,10 @@ from clinic.models import Device, Location, Membership, Role, Room, User
 from patients.actions import referrals
 from patients.models import LifeState, Patient, Referral
 from sessions import availability, dosegate, timetable
-from sessions.actions import holds, reminders, wishes
+from sessions.actions import freed, holds, reminders, wishes
 from sessions.actions.holds import Team
 from sessions.availability import Obstacle, Opening
-from sessions.models import INTAKE, Appointment, Course, Reminder, VisitType
+from sessions.models import INTAKE, Appointment, Course, FreedSlot, Reminder, VisitType
 
 # How far around the wished time alternatives are looked for, nearest first.
 ALTERNATIVES_WITHIN_DAYS = (2, 21)
@@ -156,7 +156,8 @@ def said(appointment: Appointment) -> str:
     return ", ".join(str(part) for part in parts)
 
 
-def _guard_in_care(patient: Patient) -> None:
+def guard_in_care(patient: Patient) -> None:
+    """Refuse a patient who is discharged or has died."""
     if patient.life_state in {LifeState.DISCHARGED, LifeState.DECEASED}:
         raise NotInCare(
             _("%(name)s is %(state)s, so no visit can be booked. Change the state of care on their page first.")
@@ -445,6 +446,7 @@ def _book_locked(
     second_is_meant: bool,
     told_by_phone: bool,
     whereabouts: Whereabouts | None,
+    held_until: datetime | None = None,
     course: Course | None = None,
 ) -> Appointment:
     location, visit_type = place.location, place.visit_type
@@ -456,7 +458,7 @@ def _book_locked(
         _guard_referral(referral, patient, location)
     elif visit_type.code == INTAKE:
         referral = _waiting_for_an_intake(patient, location)
-    _guard_in_care(patient)
+    guard_in_care(patient)
     place = _as_locked(place, rooms, people, patient)
     _guard_place(place, now=now)
     if visit_type.code == INTAKE and not second_is_meant:
@@ -467,6 +469,8 @@ def _book_locked(
             raise HasAnIntake(booked)
     if visit_type.is_dosing:
         _guard_dose(by, place, now)
+    if held_until is not None:
+        return _hold_locked(place, by=by, until=held_until, now=now)
     _guard_told(place, told_by_phone, now)
     appointment = Appointment.objects.create(
         location=location,
@@ -491,6 +495,73 @@ def _book_locked(
     audit.record(by, audit.Verb.APPOINTMENT_BOOKED, appointment, now=now, details=_facts(appointment))
     reminders.plan_first(by=by, visit=appointment, now=now)
     return appointment
+
+
+def _hold_locked(place: Place, *, by: User, until: datetime, now: datetime) -> Appointment:
+    appointment = Appointment.objects.create(
+        location=place.location, patient=place.patient, visit_type=place.visit_type, clinician=place.team.clinician,
+        room=place.room, starts_at=place.starts_at, ends_at=place.starts_at + place.visit_type.duration,
+        status=Status.HELD, held_until=until, booked_by=by, booked_at=now,
+    )  # fmt: skip
+    holds.take(appointment, place.team)
+    holds.lay_out(appointment, place.team)
+    audit.record(by, audit.Verb.APPOINTMENT_HELD, appointment, now=now, details=_facts(appointment))
+    return appointment
+
+
+@transaction.atomic
+def hold(*, by: User, place: Place, until: datetime, now: datetime) -> Appointment:
+    """Return a visit that keeps a time for a patient until a moment, with everything it takes held and no letters.
+
+    Refuses what booking refuses, except that nobody need have said yes yet: that is asked by ``take_up``. Whoever finds the time
+    taken is told so without alternatives.
+    """
+    _guard_bookers(by, place.location, place.visit_type)
+    with holds.last_word():
+        return _book_locked(
+            place, by=by, referral=None, now=now, second_is_meant=False, told_by_phone=False, whereabouts=None,
+            held_until=until,
+        )  # fmt: skip
+
+
+def take_up(*, by: User, visit: Appointment, now: datetime) -> Appointment:
+    """Return the held visit, booked: its patient said yes. Patient and visit are locked, in this order, by the caller.
+
+    Refuses a patient out of care, a time that has passed, and a dose that may not be given any more.
+    """
+    place = Place(visit.location, visit.visit_type, holds.team_of(visit), visit.room, visit.patient, visit.starts_at)
+    guard_in_care(place.patient)
+    if visit.starts_at <= now:
+        raise InThePast
+    if visit.visit_type.is_dosing:
+        _guard_dose(by, place, now, ignoring=visit)
+    hours = visit.visit_type.phone_within_hours
+    visit.status, visit.held_until = Status.BOOKED, None
+    if hours and visit.starts_at < now + timedelta(hours=hours):
+        # What is asked on the phone before a visit so soon, they have just said.
+        visit.status, visit.confirmed_at = Status.CONFIRMED, now
+    if visit.visit_type.code == INTAKE:
+        visit.referral = _waiting_for_an_intake(visit.patient, visit.location)
+    visit.version += 1
+    visit.save(update_fields=["status", "held_until", "confirmed_at", "referral", "version"])
+    if visit.referral is not None:
+        referrals.mark_booked(by=by, referral=visit.referral, now=now)
+    audit.record(by, audit.Verb.APPOINTMENT_BOOKED, visit, now=now, details=_facts(visit))
+    reminders.plan_first(by=by, visit=visit, now=now)
+    return visit
+
+
+def release(*, by: User, visit: Appointment, now: datetime) -> Appointment:
+    """Return the held visit, locked by the caller, with its time let go. Nobody is written to: it was never theirs."""
+    visit.status, visit.cancelled_at, visit.version = Status.CANCELLED, now, visit.version + 1
+    visit.cancelled_by, visit.cancel_reason = Appointment.CancelledBy.CLINIC, Appointment.CancelReason.OTHER
+    visit.save(update_fields=["status", "cancelled_at", "cancelled_by", "cancel_reason", "version"])
+    holds.let_go(visit)
+    audit.record(
+        by, audit.Verb.APPOINTMENT_CANCELLED, visit, now=now,
+        details={"by": visit.cancelled_by, "reason": visit.cancel_reason, "late": False},
+    )  # fmt: skip
+    return visit
 
 
 def _guard_bookers(by: User, location: Location, visit_type: VisitType) -> None:
@@ -618,12 +689,14 @@ def _move_locked(place: Place, *, by: User, appointment: Appointment, seen_versi
     starts_at = place.starts_at
     if (starts_at, place.team, place.room) == (visit.starts_at, before, visit.room):
         raise NothingChanged
-    _guard_in_care(patient)
+    guard_in_care(patient)
     _guard_place(place, now=now, ignoring=visit)
     is_new_time = starts_at != visit.starts_at
     if visit.visit_type.is_dosing and is_new_time:
         _guard_dose(by, place, now, ignoring=visit)
     was = _facts(visit)
+    if is_new_time:
+        freed.note(visit=visit, team=before, because=FreedSlot.Because.MOVED, now=now)
     visit.clinician, visit.room = place.team.clinician, place.room
     visit.starts_at, visit.ends_at = starts_at, starts_at + visit.visit_type.duration
     visit.version += 1
@@ -718,6 +791,7 @@ def _cancel(
         raise NotPossibleNow(
             _("This visit cannot be cancelled any more: its state is “%(state)s”.") % {"state": visit.word}
         )
+    was_held = visit.status == Status.HELD
     visit.status, visit.cancelled_at = Status.CANCELLED, now
     visit.cancelled_by, visit.cancel_reason, visit.cancel_note = cancelled_by, reason, note
     visit.cancel_is_late = cancelled_by == Appointment.CancelledBy.PATIENT and now > visit.notice_ends_at()
@@ -728,6 +802,10 @@ def _cancel(
         ]
     )  # fmt: skip
     holds.let_go(visit)
+    if was_held:
+        freed.withdraw(by=by, visit=visit, now=now)
+    else:
+        freed.note(visit=visit, team=None, because=FreedSlot.Because.CANCELLED, now=now)
     if referral is not None and referral.status == Referral.Status.BOOKED:
         referrals.reopen(by=by, referral=referral, now=now)
     wishes.settle(by=by, appointment=visit, now=now)
@@ -735,5 +813,7 @@ def _cancel(
         by, audit.Verb.APPOINTMENT_CANCELLED, visit, now=now,
         details={"by": cancelled_by, "reason": reason, "late": visit.cancel_is_late},
     )  # fmt: skip
-    reminders.void(by=by, appointment=visit, reason=Reminder.Reason.VISIT_CANCELLED, now=now)
+    if not was_held:
+        # A time that was only kept for somebody had no letters, and none says that it is gone.
+        reminders.void(by=by, appointment=visit, reason=Reminder.Reason.VISIT_CANCELLED, now=now)
     return visit

@@ -4,6 +4,7 @@ from .courses import Course
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
 from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold, all_lanes
 from .visittypes import DOSING, INTAKE, INTEGRATION, VisitType
+from .waitlist import FreedSlot, WaitlistEntry, WaitlistOffer, without_offers
 
 __all__ = [
     "DOSING",
@@ -15,10 +16,14 @@ __all__ = [
     "Block",
     "ChangeRequest",
     "Course",
+    "FreedSlot",
     "Reminder",
     "ReminderPlan",
     "ReminderPlanItem",
     "ResourceHold",
     "VisitType",
+    "WaitlistEntry",
+    "WaitlistOffer",
     "all_lanes",
+    "without_offers",
 ]

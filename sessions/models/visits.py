@@ -271,7 +271,8 @@ class Appointment(Record):
 
     @property
     def can_be_moved(self) -> bool:
-        return self.status in {self.Status.HELD, self.Status.BOOKED, self.Status.CONFIRMED}
+        # What is only held was promised for that very time (sessions/actions/waitlist.py).
+        return self.status in {self.Status.BOOKED, self.Status.CONFIRMED}
 
     @property
     def can_be_cancelled(self) -> bool:

@@ -22,7 +22,7 @@ from sessions import ical
 from sessions.access import get_my_appointment_or_404, get_my_change_request_or_404
 from sessions.actions import visits, wishes
 from sessions.forms.visits import AskChangeForm, CancelMyVisitForm
-from sessions.models import Appointment, ChangeRequest
+from sessions.models import Appointment, ChangeRequest, WaitlistOffer, without_offers
 
 # How many visits of the past and of the future a page shows.
 SHOWN = 40
@@ -30,7 +30,8 @@ SHOWN = 40
 
 def _mine(patient: Patient) -> Any:
     return (
-        Appointment.objects.filter(patient=patient)
+        # A time that is only offered stands on the waitlist's page.
+        without_offers(Appointment.objects.filter(patient=patient))
         .exclude(status=Appointment.Status.ENTERED_IN_ERROR)
         .select_related("location", "visit_type", "clinician", "room")
     )
@@ -119,6 +120,19 @@ def portal_home(request: PortalRequest) -> HttpResponse:
         }
         for wish in answered
     ]
+    offers = WaitlistOffer.objects.filter(
+        entry__patient=patient, status=WaitlistOffer.Status.OPEN, expires_at__gt=request.now
+    )
+    offered = [
+        {
+            "title": _("A time is free for you"),
+            "text": _("It is kept for you until %(until)s.") % {"until": localtime.clock_text(offer.expires_at, patient.tz)},
+            "url": reverse("sessions:portal_waitlist"),
+            "minutes": 1,
+        }
+        for offer in offers
+    ]  # fmt: skip
+    to_do = [*offered, *to_do]
     context = {"patient": patient, "next": coming[0] if coming else None, "later": coming[1:], "to_do": to_do,
                "home": patient.home_location}  # fmt: skip
     return answer(request, "sessions/portal_home.html", context)

@@ -34,7 +34,7 @@ from sessions.forms.visits import (
     CancelAppointmentForm,
     RescheduleForm,
 )
-from sessions.models import INTAKE, Appointment, Block, ChangeRequest, Reminder, VisitType
+from sessions.models import INTAKE, Appointment, Block, ChangeRequest, Reminder, VisitType, without_offers
 from sessions.views import openings
 
 
@@ -454,7 +454,7 @@ def patient_visits(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse
 def visit_rows(request: StaffRequest, patient: Patient) -> dict[str, Any]:
     """Return a patient's visits at the locations this person may read, to come (soonest first) and past (latest first)."""
     mine = (
-        Appointment.objects.visible_to(request.user, Permission.APPOINTMENT_READ)
+        without_offers(Appointment.objects.visible_to(request.user, Permission.APPOINTMENT_READ))
         .filter(patient=patient)
         .select_related("location", "visit_type", "clinician", "room")
         # Whole rows of five tables are a hundred columns, of which a line tells eight.
