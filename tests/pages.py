@@ -254,7 +254,7 @@ LOOKS: dict[str, Look] = {
         "frida", ("?patient={other_patient_id}", "", "?referral={referral_id}"), refused=_EMPTY
     ),
     "sessions:book_visit(patient_id)": Look("frida", ("?kind=dosing", "", "?kind=follow_up_remote"), refused=_EMPTY),
-    "sessions:plan_course(patient_id)": Look("frida", ("", "?doses=2&every_days=7")),
+    "sessions:plan_course(patient_id)": Look("frida", ("", "?doses=2&every_days=7", "?doses=0")),
     "sessions:waitlist": Look("frida"),
     "sessions:offer_time(waitlist_entry_id)": Look("frida", refused=_EMPTY),
     "sessions:join_waitlist(patient_id)": Look("frida", refused=_EMPTY),

@@ -20,7 +20,7 @@ from clinic.errors import Refused
 from clinic.models import Category, Channel, Device, Location, Membership, OutboundMessage, Room, User, WorkItem
 from clinic.quiethours import Window
 from patients.models import ContactPreference, LifeState, Patient
-from sessions.actions import freed, reminders, visits
+from sessions.actions import freed, holds, reminders, visits
 from sessions.actions.holds import Team
 from sessions.actions.visits import Place
 from sessions.models import Appointment, FreedSlot, VisitType, WaitlistEntry, WaitlistOffer
@@ -35,6 +35,8 @@ ESCORT_LEAD = timedelta(hours=24)
 LONGEST_WAIT = timedelta(days=180)
 # When nobody could be asked, a free time is looked at again so much later: consents are signed and answers come in meanwhile.
 LOOK_AGAIN = timedelta(hours=1)
+# While somebody books the same room or person.
+LOOK_AGAIN_SOON = timedelta(minutes=1)
 # How many of those in line are looked at in one go for one time.
 MOST_LOOKED_AT = 40
 # Rows of one round of the clock.
@@ -490,6 +492,9 @@ def _offer_to_next(*, by: User, slot: FreedSlot, now: datetime) -> tuple[Waitlis
                 return _offer(
                     by=by, pk=entry.pk, team=team, room=slot.room, starts_at=slot.starts_at, slot=slot, now=now
                 ), look_at
+        except holds.Busy:
+            # Nobody loses their turn because a clerk is booking at this very moment.
+            return None, now + LOOK_AGAIN_SOON
         except Refused:
             continue
     return None, look_at

@@ -444,5 +444,7 @@ def test_twelve_clerks_and_one_monitor() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(won), set(lost)) == (1, {"SlotTaken"})
+    # On a machine with much to do somebody waits too long for the row, and is told so.
+    assert (len(won), len(lost)) == (1, 11)
+    assert set(lost) <= {"SlotTaken", "Busy"}
     assert ResourceHold.objects.filter(resource_id=cast.milo.pk, is_live=True).count() == 2

@@ -191,6 +191,19 @@ class TestOffers:
         freed.refresh_from_db()
         assert (freed.outcome, freed.look_at) == ("passed", None)
 
+    def test_nobody_loses_their_turn_to_a_clerk_at_work(
+        self, cast: Cast, freed: FreedSlot, una: Patient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def busy(**_: Any) -> None:
+            raise holds.Busy
+
+        with monkeypatch.context() as patch:
+            patch.setattr(visits, "hold", busy)
+            assert tick(cast) == 0
+        assert not WaitlistOffer.objects.exists()
+        assert tick(cast, NOON + MINUTE) == 1
+        assert open_offer().appointment.patient == una
+
     def test_accept_books(self, cast: Cast, freed: FreedSlot, una: Patient) -> None:
         tick(cast)
         offer = open_offer()
