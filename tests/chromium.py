@@ -78,20 +78,20 @@ def axe(page: Page, *, leave_out: tuple[str, ...] = (), only: tuple[str, ...] = 
 
 
 def send_form(page: Page, values: Mapping[str, str]) -> int:
-    """Send the page's first form with ``values`` written into it, past the browser's own checks.
+    """Send the page's first form that asks for ``values``, with them written into it, past the browser's own checks.
 
     Return the status of the answer, once it is shown; 0 when the page has no form to send.
     """
-    form = page.locator("main form[method=post]").first
+    form = page.locator("main form[method=post]" + "".join(f':has([name="{name}"])' for name in values)).first
     if not form.count():
         return 0
-    with page.expect_response(lambda response: response.request.method == "POST") as said:
+    # The answer may be there before the page that shows it is: until then the old page is still loaded.
+    with page.expect_navigation(wait_until="load"), page.expect_response(lambda r: r.request.method == "POST") as said:
         form.evaluate(
             "(form, values) => { for (const [name, value] of Object.entries(values)) form.elements[name].value = value;"
             " form.submit() }",
             dict(values),
         )
-    page.wait_for_load_state("load")
     return int(said.value.status)
 
 

@@ -258,7 +258,7 @@ LOOKS: dict[str, Look] = {
     "sessions:waitlist": Look("frida"),
     "sessions:offer_time(waitlist_entry_id)": Look("frida", refused=_EMPTY),
     "sessions:join_waitlist(patient_id)": Look("frida", refused=_EMPTY),
-    "sessions:portal_waitlist": Look("pat_user", refused=_EMPTY),
+    "sessions:portal_waitlist": Look("pat_user", refused={"last_day": "2020-01-01"}),
     "sessions:appointment(appointment_id)": Look("frida"),
     "sessions:reschedule(appointment_id)": Look("frida", refused=_EMPTY),
     "sessions:cancel_appointment(appointment_id)": Look("frida", refused=_EMPTY),
