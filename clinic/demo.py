@@ -42,7 +42,7 @@ from patients.actions.patients import Identity
 from patients.actions.preferences import Answer
 from patients.models import Contact, ContactPreference, LifeState, Patient, Referral
 from sessions import visitkinds
-from sessions.actions import attendance, reminderplans, reminders, visits, visittypes, wishes
+from sessions.actions import attendance, changes, reminderplans, reminders, visits, visittypes, wishes
 from sessions.models import Appointment, ChangeRequest, VisitType
 
 DENVER, PHOENIX = "Denver", "Phoenix"
@@ -401,7 +401,7 @@ def _cancel(story: Story, visit: Appointment, desk: User, at: datetime) -> None:
     visit.refresh_from_db(fields=["version"])
     reasons = (Appointment.CancelReason.ILLNESS, Appointment.CancelReason.WORK, Appointment.CancelReason.TRANSPORT)
     _try(
-        visits.cancel, by=desk, appointment=visit, cancelled_by=Appointment.CancelledBy.PATIENT,
+        changes.cancel, by=desk, appointment=visit, cancelled_by=Appointment.CancelledBy.PATIENT,
         reason=story.dice.choice(reasons), note="", seen_version=visit.version, now=at,
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Attendance: whether the patient will come, is here, is in the room, has gone, did not come, or was here unseen.
 
-Booking, moving and cancelling are in ``visits``. What is said here is said about the day of the visit, by the desk or by
+Booking is in ``visits``, moving and cancelling in ``changes``. What is said here is said about the day of the visit, by the desk or by
 the clinician, and each slip can be taken back while nothing has been built on it.
 """
 
@@ -14,7 +14,7 @@ from clinic import audit, localtime
 from clinic.actions import worklist
 from clinic.errors import Refused
 from clinic.models import User, WorkItem
-from sessions.actions import holds, recalls, reminders, visits
+from sessions.actions import changes, holds, placing, recalls, reminders
 from sessions.models import Appointment, Reminder
 
 # Somebody who did not come is called within so many hours (domain.md 8.2: the same day).
@@ -59,8 +59,8 @@ def _become(
     return visit
 
 
-def _refuse_move(visit: Appointment, sentence: str) -> visits.NotPossibleNow:
-    return visits.NotPossibleNow(sentence % {"name": visit.patient.called, "state": visit.word.lower()})
+def _refuse_move(visit: Appointment, sentence: str) -> changes.NotPossibleNow:
+    return changes.NotPossibleNow(sentence % {"name": visit.patient.called, "state": visit.word.lower()})
 
 
 @transaction.atomic
@@ -72,7 +72,7 @@ def confirm(*, by: User, appointment: Appointment, seen_version: int, now: datet
     """
     visit = Appointment.objects.locked_with().get(pk=appointment.pk)
     if visit.can_be_confirmed and visit.version != seen_version:
-        raise visits.ChangedMeanwhile(visit)
+        raise changes.ChangedMeanwhile(visit)
     if not visit.can_be_confirmed:
         raise _refuse_move(visit, _("Only a planned visit can be confirmed. %(name)s's is: %(state)s."))
     return _become(
@@ -86,14 +86,14 @@ def check_in(*, by: User, appointment: Appointment, now: datetime) -> Appointmen
     visit = Appointment.objects.locked_with("location", "patient").get(pk=appointment.pk)
     tz = visit.location.tz
     if visit.status == Status.CHECKED_IN and visit.checked_in_at is not None:
-        raise visits.NotPossibleNow(
+        raise changes.NotPossibleNow(
             _("%(name)s is checked in already, since %(time)s.")
             % {"name": visit.patient.called, "time": localtime.clock_text(visit.checked_in_at, tz)}
         )
     if not visit.can_be_checked_in:
         raise _refuse_move(visit, _("%(name)s cannot be checked in: the visit's state is “%(state)s”."))
     if visit.patient.is_deceased:
-        raise visits.NotInCare(
+        raise placing.NotInCare(
             _("%(name)s is recorded as deceased. Make sure who is before you; a manager corrects a death that was a mistake.")
             % {"name": visit.patient.full_name}
         )  # fmt: skip
@@ -246,7 +246,7 @@ def record_afterwards(
     visit = Appointment.objects.locked().get(pk=appointment.pk)
     tz, day = visit.location.tz, localtime.day_of(visit.starts_at, visit.location.tz)
     if visit.recorded_at is not None:
-        raise visits.NotPossibleNow(
+        raise changes.NotPossibleNow(
             _("%(name)s's visit is recorded already, since %(time)s.")
             % {"name": visit.patient.called, "time": localtime.moment_text(visit.recorded_at, tz)}
         )
@@ -273,7 +273,7 @@ def record_afterwards(
             % {"time": localtime.moment_text(began_at, tz)}
         )
     if visit.patient.is_deceased and visit.patient.life_state_since < began_at:
-        raise visits.NotInCare(
+        raise placing.NotInCare(
             _("%(name)s was recorded as deceased before that. Make sure whose visit it was; a manager corrects a death that was a mistake.")
             % {"name": visit.patient.full_name}
         )  # fmt: skip

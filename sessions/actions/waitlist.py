@@ -20,9 +20,9 @@ from clinic.errors import Refused
 from clinic.models import Category, Channel, Device, Location, Membership, OutboundMessage, Room, User, WorkItem
 from clinic.quiethours import Window
 from patients.models import ContactPreference, LifeState, Patient
-from sessions.actions import freed, holds, reminders, visits
+from sessions.actions import changes, freed, holds, placing, reminders, visits
 from sessions.actions.holds import Team
-from sessions.actions.visits import Place
+from sessions.actions.placing import Place
 from sessions.models import Appointment, FreedSlot, VisitType, WaitlistEntry, WaitlistOffer
 
 # How long a time is kept for whoever is asked (domain.md 7, Waitlist: "hold 30 min").
@@ -120,7 +120,7 @@ def ask(*, by: User, patient: Patient, wish: Wish, now: datetime) -> WaitlistEnt
     """
     patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
     location = patient.home_location
-    visits.guard_in_care(patient)
+    placing.guard_in_care(patient)
     today = localtime.day_of(now, location.tz)
     if wish.visit_type.bookers != VisitType.Bookers.ANYBODY or wish.visit_type.is_remote:
         raise NotWaitedFor(_("Nobody waits in line for this kind of visit. Choose another kind, or ask the team."))
@@ -395,7 +395,7 @@ def _let_go(
 ) -> WaitlistOffer:
     """Return the offer, settled without a yes, its time free and due to be offered to the next. All rows are locked."""
     if visit.status == Appointment.Status.HELD:
-        visits.release(by=by, visit=visit, now=now)
+        changes.release(by=by, visit=visit, now=now)
     _settle_offer(by=by, entry=entry, offer=offer, status=status, now=now)
     if offer.slot_id is not None:
         FreedSlot.objects.filter(pk=offer.slot_id, look_at__isnull=False).update(look_at=now)
@@ -433,7 +433,7 @@ def _end_holds(*, by: User, now: datetime) -> None:
             visit = Appointment.objects.locked().get(pk=pk)
             if visit.status == Appointment.Status.HELD and visit.held_until and visit.held_until <= now:
                 freed.note(visit=visit, team=None, because=FreedSlot.Because.EXPIRED, now=now)
-                visits.release(by=by, visit=visit, now=now)
+                changes.release(by=by, visit=visit, now=now)
 
 
 def _end_entries(*, by: User, now: datetime) -> None:

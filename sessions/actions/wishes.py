@@ -1,6 +1,6 @@
 """Wishes: a patient asks on the portal for another time, and a person answers; until then they may take it back.
 
-A wish that is met is met by moving or cancelling the visit (``visits``), which settles it here.
+A wish that is met is met by moving or cancelling the visit (``changes``), which settles it here.
 """
 
 from datetime import datetime, timedelta

@@ -17,7 +17,7 @@ from clinic.access import GET_POST, POST, Permission, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go, go_to
 from sessions.access import get_appointment_or_404
-from sessions.actions import attendance, visits
+from sessions.actions import attendance, changes
 from sessions.forms.visits import RecordAfterwardsForm, SeenVersionForm, UndoNoShowForm
 from sessions.models import Appointment
 from sessions.views import day
@@ -126,7 +126,7 @@ def undo_no_show(request: StaffRequest, appointment_id: uuid.UUID) -> HttpRespon
             messages.success(request, _("%(name)s’s visit is planned again.") % {"name": visit.patient.full_name})
             return go(request, "sessions:appointment", visit.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
-    context = {"form": form, "visit": visit, "said": visits.said(visit)}
+    context = {"form": form, "visit": visit, "said": changes.said(visit)}
     return answer(request, "sessions/undo_no_show.html", context, status=status)
 
 
@@ -152,7 +152,7 @@ def record_afterwards(request: StaffRequest, appointment_id: uuid.UUID) -> HttpR
             )  # fmt: skip
             return go(request, "sessions:appointment", visit.pk)
     context = {
-        "form": form, "visit": visit, "said": visits.said(visit),
+        "form": form, "visit": visit, "said": changes.said(visit),
         "born": formats.date_format(visit.patient.birth_date, "j M Y"),
         "day": localtime.day_text(localtime.day_of(visit.starts_at, tz)), "zone": localtime.zone_text(visit.starts_at, tz),
         "until": localtime.moment_text(visit.record_until(), tz),

@@ -21,7 +21,7 @@ from clinic.models import Role
 from patients.access import get_patient_or_404
 from patients.models import Patient
 from sessions import dosegate, timetable
-from sessions.actions import visits
+from sessions.actions import placing, visits
 from sessions.forms.visits import BookVisitForm
 from sessions.models import INTAKE, VisitType
 from sessions.views import openings
@@ -64,7 +64,7 @@ def book_visit(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
             alternatives = openings.alternatives_of(refusal, choices, location.tz)
-            refused = refusal.unmet if isinstance(refusal, visits.DoseNotMet) else ()
+            refused = refusal.unmet if isinstance(refusal, placing.DoseNotMet) else ()
         else:
             messages.success(request, booked_sentence(visit, patient))
             return go(request, "sessions:appointment", visit.pk)

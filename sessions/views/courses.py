@@ -19,7 +19,7 @@ from clinic.models import Location
 from patients.access import get_patient_or_404
 from patients.models import CareTeamMember, Patient
 from sessions import availability, courseplan, dosegate, timetable
-from sessions.actions import courses, visits
+from sessions.actions import courses, placing
 from sessions.actions.courses import Planned
 from sessions.actions.holds import Team
 from sessions.availability import Opening
@@ -79,7 +79,7 @@ def plan_course(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
             except Refused as refusal:
                 form.add_error(None, str(refusal))
                 cause = refusal.__cause__
-                unmet = cause.unmet if isinstance(cause, visits.DoseNotMet) else ()
+                unmet = cause.unmet if isinstance(cause, placing.DoseNotMet) else ()
             else:
                 said = ngettext(
                     "Booked: %(n)d dose with its talk.", "Booked: %(n)d doses with their talks.", course.doses

@@ -20,7 +20,7 @@ from patients.access import my_patient
 from patients.models import Patient
 from sessions import ical
 from sessions.access import get_my_appointment_or_404, get_my_change_request_or_404
-from sessions.actions import visits, wishes
+from sessions.actions import changes, wishes
 from sessions.forms.visits import AskChangeForm, CancelMyVisitForm
 from sessions.models import Appointment, ChangeRequest, WaitlistOffer, without_offers
 
@@ -236,7 +236,7 @@ def cancel_my_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRe
     form = CancelMyVisitForm(request.POST or None, initial={"version": visit.schedule_version})
     if request.method == "POST" and form.is_valid():
         try:
-            visits.cancel_my_visit(
+            changes.cancel_my_visit(
                 by=request.user, appointment=visit, reason=Appointment.CancelReason(form.cleaned_data["reason"]),
                 seen_schedule_version=form.cleaned_data["version"], now=request.now,
             )  # fmt: skip

@@ -26,7 +26,7 @@ from patients.access import get_patient_or_404, get_referral_or_404
 from patients.models import Patient, Referral
 from sessions import timetable
 from sessions.access import get_appointment_or_404, get_change_request_or_404
-from sessions.actions import recalls, visits, wishes
+from sessions.actions import changes, recalls, visits, wishes
 from sessions.actions.holds import team_of
 from sessions.forms.visits import (
     AnswerChangeRequestForm,
@@ -317,7 +317,7 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
     if request.method == "POST" and form.is_valid() and (place := openings.place_of(form, choices)):
         slot, team, room = place
         try:
-            moved = visits.move(
+            moved = changes.move(
                 by=request.user, appointment=visit, team=team, room=room, starts_at=slot.starts_at,
                 seen_version=form.cleaned_data["version"], now=request.now,
             )  # fmt: skip
@@ -334,7 +334,7 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
         chosen=openings.chosen_in(form), ignoring=visit,
     )  # fmt: skip
     context |= {
-        "form": form, "alternatives": alternatives, "visit": visit, "now_at": visits.said(visit),
+        "form": form, "alternatives": alternatives, "visit": visit, "now_at": changes.said(visit),
         "wish": next((wish for wish in _wishes(visit, request.now) if wish["is_open"]), None),
     }  # fmt: skip
     status = UNPROCESSABLE if request.method == "POST" else 200
@@ -343,7 +343,7 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
 
 def _now_seen(form: forms.Form, visit: Appointment, refusal: Refused) -> None:
     """Let the next try be about the visit as it is now: the page that says no shows it, and keeps what was typed."""
-    if isinstance(refusal, visits.ChangedMeanwhile):
+    if isinstance(refusal, changes.ChangedMeanwhile):
         form.data = {**form.data, "version": str(visit.version)}
 
 
@@ -353,7 +353,7 @@ def _moved_sentence(before: Appointment, visit: Appointment) -> str:
         "name": visit.patient.full_name,
         "when": localtime.moment_text(visit.starts_at, visit.location.tz),
         "told": _told(visit, visit.patient),
-        "place": visits.said(visit),
+        "place": changes.said(visit),
     }
     if before.schedule_version == visit.schedule_version:
         return _("%(type)s for %(name)s keeps its time: %(place)s.") % facts
@@ -367,7 +367,7 @@ def cancel_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Http
     form = CancelAppointmentForm(request.POST or None, initial={"version": visit.version})
     if request.method == "POST" and form.is_valid():
         try:
-            cancelled = visits.cancel(
+            cancelled = changes.cancel(
                 by=request.user, appointment=visit, seen_version=form.cleaned_data["version"], now=request.now,
                 cancelled_by=Appointment.CancelledBy(form.cleaned_data["cancelled_by"]),
                 reason=Appointment.CancelReason(form.cleaned_data["reason"]), note=form.cleaned_data["note"],
@@ -379,7 +379,7 @@ def cancel_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Http
         else:
             messages.success(request, _cancelled_sentence(cancelled, request.now))
             return go(request, "sessions:appointment", visit.pk)
-    context = {"form": form, "visit": visit, "said": visits.said(visit), "late_from": _late_from(visit, request.now)}
+    context = {"form": form, "visit": visit, "said": changes.said(visit), "late_from": _late_from(visit, request.now)}
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, "sessions/cancel_appointment.html", context, status=status)
 
@@ -420,7 +420,7 @@ def answer_change_request(request: StaffRequest, change_request_id: uuid.UUID) -
             return go(request, "sessions:appointment", visit.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
     context = {
-        "form": form, "visit": visit, "wish": wish, "said": visits.said(visit),
+        "form": form, "visit": visit, "wish": wish, "said": changes.said(visit),
         "asked": localtime.moment_text(wish.asked_at, visit.location.tz),
     }  # fmt: skip
     return answer(request, "sessions/answer_change_request.html", context, status=status)

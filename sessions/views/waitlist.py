@@ -19,7 +19,7 @@ from patients.access import get_patient_or_404, my_patient
 from patients.models import Patient
 from sessions import timetable
 from sessions.access import get_entry_or_404, get_my_entry_or_404, get_my_offer_or_404, get_offer_or_404
-from sessions.actions import visits
+from sessions.actions import changes, placing
 from sessions.actions import waitlist as line
 from sessions.forms.visits import ChooseSlotForm
 from sessions.forms.waitlist import USUAL_WAIT, WaitForm
@@ -197,7 +197,7 @@ def accept_offer(request: StaffRequest, waitlist_offer_id: uuid.UUID) -> HttpRes
         visit = line.accept(by=request.user, offer=offer, now=request.now)
     except Refused as refusal:
         return answer(request, PAGE, {**_list(request), "refusal": str(refusal)}, status=UNPROCESSABLE)
-    messages.success(request, _("Booked: %(now)s.") % {"now": visits.said(visit)})
+    messages.success(request, _("Booked: %(now)s.") % {"now": changes.said(visit)})
     return go(request, "sessions:appointment", visit.pk)
 
 
@@ -281,7 +281,7 @@ def accept_my_offer(request: PortalRequest, waitlist_offer_id: uuid.UUID) -> Htt
     offer = get_my_offer_or_404(request, waitlist_offer_id)
     try:
         visit = line.accept(by=request.user, offer=offer, now=request.now)
-    except visits.DoseNotMet:
+    except placing.DoseNotMet:
         # What is missing is said to staff; to the patient, that we have to speak first.
         phone = my_patient(request).home_location.phone
         return _refuse(

@@ -11,7 +11,7 @@ from clinic.actions import outbox
 from clinic.letters import Rendered
 from clinic.models import Category, Channel, OutboundMessage, WorkItem
 from patients.models import LifeState
-from sessions.actions import visits, wishes
+from sessions.actions import changes, wishes
 from sessions.models import Appointment, ChangeRequest
 from tests import factories as make
 from tests.cast import Cast
@@ -72,7 +72,7 @@ class TestLetter:
 
     def test_after_a_move_it_no_longer_goes(self, cast: Cast, visit: Appointment) -> None:
         refuse(cast, visit)
-        visits.reschedule(
+        changes.reschedule(
             by=cast.frida, appointment=visit, clinician=cast.dana, room=cast.room, starts_at=at("14:00", 21),
             seen_version=1, now=make.NOON,
         )  # fmt: skip
@@ -132,7 +132,7 @@ class TestAction:
         wishes.ask_change(
             by=cast.quinn_user, appointment=visit, wish=ChangeRequest.Wish.CHANGE, message="", now=make.NOON
         )
-        visits.reschedule(
+        changes.reschedule(
             by=cast.frida, appointment=visit, clinician=cast.dana, room=cast.room, starts_at=at("14:00", 21),
             seen_version=1, now=make.NOON,
         )  # fmt: skip

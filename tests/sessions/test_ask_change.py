@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from clinic.models import AuditEvent, Role, WorkItem
-from sessions.actions import visits, wishes
+from sessions.actions import changes, wishes
 from sessions.models import Appointment, ChangeRequest
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -79,7 +79,7 @@ class TestAction:
             ask(cast, visit)
 
     def test_one_that_is_over(self, cast: Cast, visit: Appointment) -> None:
-        visits.cancel(
+        changes.cancel(
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.CLINIC,
             reason=Appointment.CancelReason.OTHER, note="", seen_version=1, now=make.NOON,
         )  # fmt: skip

@@ -23,7 +23,7 @@ from clinic.models import (
     WorkingHours,
 )
 from patients.models import LifeState, Referral
-from sessions.actions import attendance, holds, visits
+from sessions.actions import attendance, changes, holds, placing, visits
 from sessions.models import Appointment, Block, Reminder, ResourceHold
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -110,55 +110,57 @@ class TestRefuses:
         return str(caught.value)
 
     def test_the_past(self, cast: Cast) -> None:
-        assert self.refused(cast, visits.InThePast, now=at("10:01")) == "This time has passed. Choose a later one."
+        assert self.refused(cast, placing.InThePast, now=at("10:01")) == "This time has passed. Choose a later one."
 
     def test_off_the_grid(self, cast: Cast) -> None:
-        assert "every 15 minutes" in self.refused(cast, visits.OffTheGrid, starts_at=at("10:05"))
+        assert "every 15 minutes" in self.refused(cast, placing.OffTheGrid, starts_at=at("10:05"))
 
     @pytest.mark.parametrize("start", ["07:00", "17:00"])
     def test_outside_opening_hours(self, cast: Cast, start: str) -> None:
-        assert "Denver is not open" in self.refused(cast, visits.OutsideHours, starts_at=at(start))
+        assert "Denver is not open" in self.refused(cast, placing.OutsideHours, starts_at=at(start))
 
     def test_on_a_day_it_is_shut(self, cast: Cast) -> None:
-        assert "Denver is not open" in self.refused(cast, visits.OutsideHours, starts_at=at("10:00", 16))
+        assert "Denver is not open" in self.refused(cast, placing.OutsideHours, starts_at=at("10:00", 16))
 
     def test_in_a_closure(self, cast: Cast) -> None:
         Closure.objects.create(
             location=cast.denver, name="Snow", during=DateTimeTZRange(at("11:00"), at("12:00")), entered_by=cast.ada,
             entered_at=make.NOON,
         )  # fmt: skip
-        assert "shut that day" in self.refused(cast, visits.OutsideHours)
+        assert "shut that day" in self.refused(cast, placing.OutsideHours)
 
     def test_outside_working_hours(self, cast: Cast) -> None:
-        assert "Dana Deng does not work for the whole" in self.refused(cast, visits.OutsideHours, starts_at=at("16:00"))
+        assert "Dana Deng does not work for the whole" in self.refused(
+            cast, placing.OutsideHours, starts_at=at("16:00")
+        )
 
     def test_in_time_off(self, cast: Cast) -> None:
         TimeOff.objects.create(
             user=cast.dana, during=DateTimeTZRange(at("11:00"), at("12:00")), reason="training", entered_by=cast.ada,
             entered_at=make.NOON,
         )  # fmt: skip
-        assert self.refused(cast, visits.OutsideHours).startswith("Dana Deng is away then.")
+        assert self.refused(cast, placing.OutsideHours).startswith("Dana Deng is away then.")
 
     @pytest.mark.parametrize("who", ["theo", "omar", "frida"])
     def test_somebody_without_the_role_here(self, cast: Cast, who: str) -> None:
-        said = self.refused(cast, visits.WrongClinician, clinician=getattr(cast, who))
+        said = self.refused(cast, placing.WrongClinician, clinician=getattr(cast, who))
         assert "does not work as a prescriber in Denver" in said
 
     def test_somebody_who_left(self, cast: Cast) -> None:
         Membership.objects.filter(user=cast.dana).update(ended_at=make.NOON)
-        assert "does not work as a prescriber in Denver" in self.refused(cast, visits.WrongClinician)
+        assert "does not work as a prescriber in Denver" in self.refused(cast, placing.WrongClinician)
 
     def test_a_room_elsewhere_out_of_use_missing_or_of_another_kind(self, cast: Cast) -> None:
-        assert "consulting room in Denver" in self.refused(cast, visits.WrongRoom, room=cast.phoenix_room)
-        self.refused(cast, visits.WrongRoom, room=None)
-        self.refused(cast, visits.WrongRoom, room=make.make_room(cast.denver, kind=Room.Kind.DOSING))
+        assert "consulting room in Denver" in self.refused(cast, placing.WrongRoom, room=cast.phoenix_room)
+        self.refused(cast, placing.WrongRoom, room=None)
+        self.refused(cast, placing.WrongRoom, room=make.make_room(cast.denver, kind=Room.Kind.DOSING))
         Room.objects.filter(pk=cast.room.pk).update(is_in_use=False)
-        self.refused(cast, visits.WrongRoom)
+        self.refused(cast, placing.WrongRoom)
 
     @pytest.mark.parametrize("state", [LifeState.DISCHARGED, LifeState.DECEASED])
     def test_a_patient_out_of_care(self, cast: Cast, state: LifeState) -> None:
         former = make.make_patient(cast.denver, "Vera", life_state=state)
-        assert f"Vera is {state.label}" in self.refused(cast, visits.NotInCare, patient=former)
+        assert f"Vera is {state.label}" in self.refused(cast, placing.NotInCare, patient=former)
 
     def test_an_enquiry_that_is_new(self, cast: Cast) -> None:
         said = self.refused(cast, visits.NotReadyToBook, referral=cast.rosa)
@@ -319,13 +321,13 @@ class TestTaken:
 
     def test_the_constraint_has_the_last_word(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
         """Were the look before the leap forgotten, the database would still refuse, in the same words."""
-        monkeypatch.setattr(visits, "_guard_place", lambda *_, **__: None)
+        monkeypatch.setattr(placing, "guard", lambda *_, **__: None)
         taken = self.taken(cast, patient=cast.pat)
         assert str(taken) == "This time has just been taken."
         assert len(taken.alternatives) == 3
 
     def test_another_constraint_is_not_hidden(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(visits, "_guard_place", lambda *_, **__: None)
+        monkeypatch.setattr(placing, "guard", lambda *_, **__: None)
         cast.intake.minutes = 0
         with pytest.raises(Exception, match="appointment_ends_after_start"):
             book(cast)
@@ -379,7 +381,7 @@ class TestAtOnce:
                 gate.wait()  # noqa: B023  # joined before the next round
                 visit.refresh_from_db()
                 try:
-                    visits.reschedule(
+                    changes.reschedule(
                         by=cast.frida, appointment=visit, clinician=clinician, room=room, starts_at=at(clock_time),
                         seen_version=visit.version, now=make.NOON,
                     )  # fmt: skip

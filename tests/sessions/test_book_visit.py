@@ -17,7 +17,7 @@ from clinic.errors import Refused
 from clinic.models import Device, Role, Room
 from patients.models import Consent, ConsentWithdrawal, Contact, Patient
 from sessions import dosegate, timetable, visitkinds
-from sessions.actions import attendance, holds, visits, visittypes
+from sessions.actions import attendance, changes, holds, placing, visits, visittypes
 from sessions.actions.holds import SlotTaken, Team
 from sessions.models import Appointment, Block, ResourceHold, VisitType
 from tests import factories as make
@@ -99,7 +99,7 @@ class TestOneRoomHold:
         visit = book_dose(cast, pat, team(cast, device), room)
         before = held(visit)
         other = dosing_room(cast, "Elm")
-        moved = visits.move(
+        moved = changes.move(
             by=cast.frida, appointment=visit, team=team(cast, device, monitor=cast.nina), room=other,
             starts_at=at("13:00", 18), seen_version=1, now=make.NOON,
         )  # fmt: skip
@@ -118,7 +118,7 @@ class TestOneRoomHold:
         make.make_appointment(cast.quinn, cast.intake, cast.dana, at("13:30", 18), room=cast.room)
         before = held(visit)
         with pytest.raises(SlotTaken, match="Dana Deng is taken at that time") as refused:
-            visits.move(
+            changes.move(
                 by=cast.frida, appointment=visit, team=team(cast, device), room=room, starts_at=at("13:00", 18),
                 seen_version=1, now=make.NOON,
             )  # fmt: skip
@@ -238,7 +238,7 @@ class TestTheEdges:
         """Denver closes at 18:00: 18:00 less 150 less 60 minutes is 14:30 (domain.md 8.2)."""
         for who in (cast.theo, cast.dana, cast.milo):
             make.make_working_hours(who, cast.denver, time(8), time(18))
-        with pytest.raises(visits.OutsideHours, match="60 minutes before Denver closes"):
+        with pytest.raises(placing.OutsideHours, match="60 minutes before Denver closes"):
             book_dose(cast, pat, team(cast, device), room, starts_at=at("14:45"))
         assert book_dose(cast, pat, team(cast, device), room, starts_at=at("14:30")).starts_at == at("14:30")
 
@@ -253,17 +253,17 @@ class TestTheEdges:
     def test_a_team_fills_its_seats_with_the_right_people(
         self, cast: Cast, kind: VisitType, room: Room, device: Device, pat: Patient
     ) -> None:
-        with pytest.raises(visits.WrongClinician, match="does not work as a monitor"):
+        with pytest.raises(placing.WrongClinician, match="does not work as a monitor"):
             book_dose(cast, pat, team(cast, device, monitor=cast.tess), room)
-        with pytest.raises(visits.WrongClinician, match="Somebody is missing"):
+        with pytest.raises(placing.WrongClinician, match="Somebody is missing"):
             book_dose(cast, pat, Team((cast.theo, cast.dana, cast.milo), (device,)), room)
-        with pytest.raises(visits.WrongClinician, match="two duties at the same time"):
+        with pytest.raises(placing.WrongClinician, match="two duties at the same time"):
             book_dose(cast, pat, team(cast, device, monitor=cast.dana), room)
         make.make_member(cast.nina, cast.denver, Role.THERAPIST)
-        with pytest.raises(visits.WrongClinician, match="two duties at the same time"):
+        with pytest.raises(placing.WrongClinician, match="two duties at the same time"):
             book_dose(cast, pat, team(cast, device, therapist=cast.nina, monitor=cast.nina), room)
         elsewhere = Device.objects.create(location=cast.phoenix, name="M", kind=Device.Kind.VITALS_MONITOR)
-        with pytest.raises(visits.WrongRoom, match="vitals monitor in Denver"):
+        with pytest.raises(placing.WrongRoom, match="vitals monitor in Denver"):
             book_dose(cast, pat, team(cast, elsewhere), room)
 
     def test_esketamine_is_booked_by_a_clinician(
@@ -274,7 +274,7 @@ class TestTheEdges:
         with pytest.raises(visits.NotYoursToBook, match="booked by a clinician"):
             book_dose(cast, pat, team(cast, device), room, visit_type=spray)
         # Pat is cleared for lozenges, which is not wide enough.
-        with pytest.raises(visits.DoseNotMet, match="no clearance for this route"):
+        with pytest.raises(placing.DoseNotMet, match="no clearance for this route"):
             book_dose(cast, pat, team(cast, device), room, visit_type=spray, by=cast.dana)
 
     def test_from_afar_asks_where_the_patient_is(self, cast: Cast) -> None:
@@ -373,19 +373,19 @@ class TestTheDoseGate:
     ) -> None:
         book_dose(cast, pat, team(cast, device), room, starts_at=at("10:00", 18))
         with pytest.raises(
-            visits.DoseNotMet, match=r"less than 72 hours to the dosing visit on Mon 18 Jan 2027.*10:00"
+            placing.DoseNotMet, match=r"less than 72 hours to the dosing visit on Mon 18 Jan 2027.*10:00"
         ):
             book_dose(cast, pat, team(cast, device), room, starts_at=at("09:45", 21))
-        with pytest.raises(visits.DoseNotMet, match="72 hours"):
+        with pytest.raises(placing.DoseNotMet, match="72 hours"):
             book_dose(cast, pat, team(cast, device), room, starts_at=at("10:15", 15))
         later = book_dose(cast, pat, team(cast, device), room, starts_at=at("10:00", 21))
         # A visit is no neighbour of itself, and moving within the day asks about the other.
-        with pytest.raises(visits.DoseNotMet, match="72 hours"):
-            visits.move(
+        with pytest.raises(placing.DoseNotMet, match="72 hours"):
+            changes.move(
                 by=cast.frida, appointment=later, team=team(cast, device), room=room, starts_at=at("09:00", 21),
                 seen_version=1, now=make.NOON,
             )  # fmt: skip
-        moved = visits.move(
+        moved = changes.move(
             by=cast.frida, appointment=later, team=team(cast, device), room=room, starts_at=at("11:00", 21),
             seen_version=1, now=make.NOON,
         )  # fmt: skip

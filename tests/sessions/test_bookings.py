@@ -13,7 +13,7 @@ from django.urls import reverse
 from clinic import bookings
 from clinic.actions import hours
 from clinic.models import Closure, Role, TimeOff, WorkItem
-from sessions.actions import recalls, visits
+from sessions.actions import placing, recalls
 from sessions.models import Appointment
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -150,7 +150,7 @@ def test_no_visit_slips_in_between_the_count_and_the_entry(enter: Any) -> None:
             gate.wait(30)
             try:
                 results.append(type(work()).__name__)
-            except (hours.VisitsInside, visits.OutsideHours) as refusal:
+            except (hours.VisitsInside, placing.OutsideHours) as refusal:
                 results.append(type(refusal).__name__)
 
         works = [

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from clinic.models import AuditEvent, OutboundMessage, WorkItem
 from patients.models import Referral
-from sessions.actions import attendance, visits, wishes
+from sessions.actions import attendance, changes, wishes
 from sessions.models import Appointment, ChangeRequest, Reminder, ResourceHold
 from tests import factories as make
 from tests.cast import Cast
@@ -23,12 +23,12 @@ def visit(cast: Cast) -> Appointment:
     return book(cast)
 
 
-def cancel(cast: Cast, visit: Appointment, **changes: Any) -> Appointment:
+def cancel(cast: Cast, visit: Appointment, **differently: Any) -> Appointment:
     values: dict[str, Any] = {
         "by": cast.felix, "appointment": visit, "cancelled_by": BY.PATIENT, "reason": WHY.WORK, "note": "New job",
         "seen_version": visit.version, "now": make.NOON,
     }  # fmt: skip
-    return visits.cancel(**{**values, **changes})
+    return changes.cancel(**{**values, **differently})
 
 
 class TestAction:
@@ -81,18 +81,18 @@ class TestAction:
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
         cancelled = cancel(cast, visit)
-        with pytest.raises(visits.NotPossibleNow, match="cancelled already"):
+        with pytest.raises(changes.NotPossibleNow, match="cancelled already"):
             cancel(cast, cancelled)
         assert OutboundMessage.objects.filter(kind="visit_cancelled").count() == 1
 
     def test_somebody_who_is_here(self, cast: Cast, visit: Appointment) -> None:
         here = attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
-        with pytest.raises(visits.NotPossibleNow, match="its state is “Here”"):
+        with pytest.raises(changes.NotPossibleNow, match="its state is “Here”"):
             cancel(cast, here)
 
     def test_a_visit_that_changed_meanwhile(self, cast: Cast, visit: Appointment) -> None:
         attendance.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
-        with pytest.raises(visits.ChangedMeanwhile, match="Confirmed"):
+        with pytest.raises(changes.ChangedMeanwhile, match="Confirmed"):
             cancel(cast, visit, seen_version=1)
 
 

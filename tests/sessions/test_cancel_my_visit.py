@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from clinic.models import AuditEvent, OutboundMessage, Role, WorkItem
-from sessions.actions import attendance, visits, wishes
+from sessions.actions import attendance, changes, wishes
 from sessions.models import Appointment, ChangeRequest, ResourceHold
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -24,12 +24,12 @@ def visit(cast: Cast) -> Appointment:
     return book(cast, starts_at=at("10:00", 20))
 
 
-def cancel(cast: Cast, visit: Appointment, **changes: Any) -> Appointment:
+def cancel(cast: Cast, visit: Appointment, **differently: Any) -> Appointment:
     values: dict[str, Any] = {
         "by": cast.quinn_user, "appointment": visit, "reason": WHY.WORK,
         "seen_schedule_version": visit.schedule_version, "now": make.NOON,
     }  # fmt: skip
-    return visits.cancel_my_visit(**{**values, **changes})
+    return changes.cancel_my_visit(**{**values, **differently})
 
 
 class TestAction:
@@ -62,7 +62,7 @@ class TestAction:
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
         cancel(cast, visit)
-        with pytest.raises(visits.NotPossibleNow, match="This visit is cancelled already"):
+        with pytest.raises(changes.NotPossibleNow, match="This visit is cancelled already"):
             cancel(cast, visit)
         assert WorkItem.objects.count() == 1
         assert OutboundMessage.objects.filter(kind="visit_cancelled").count() == 1
@@ -87,11 +87,11 @@ class TestAction:
             cancel(cast, visit, now=at("09:55", 20))
 
     def test_one_that_was_moved_meanwhile(self, cast: Cast, visit: Appointment) -> None:
-        moved = visits.reschedule(
+        moved = changes.reschedule(
             by=cast.frida, appointment=visit, clinician=cast.dana, room=cast.room, starts_at=at("14:00", 21),
             seen_version=1, now=make.NOON,
         )  # fmt: skip
-        with pytest.raises(visits.MovedMeanwhile, match=r"It is now on Thu 21 Jan 2027 14:00 MST\. Look again"):
+        with pytest.raises(changes.MovedMeanwhile, match=r"It is now on Thu 21 Jan 2027 14:00 MST\. Look again"):
             cancel(cast, visit)
         assert cancel(cast, moved).is_cancelled
 
@@ -117,7 +117,7 @@ class TestAction:
             thread.start()
         for thread in threads:
             thread.join(30)
-        assert results.count(visits.NotPossibleNow) == 4
+        assert results.count(changes.NotPossibleNow) == 4
         assert WorkItem.objects.count() == 1
         assert OutboundMessage.objects.filter(kind="visit_cancelled").count() == 1
 
@@ -170,7 +170,7 @@ class TestPage:
     def test_moved_meanwhile_it_shows_the_new_time_and_asks_again(
         self, cast: Cast, quinn: Client, visit: Appointment
     ) -> None:
-        visits.reschedule(
+        changes.reschedule(
             by=cast.frida, appointment=visit, clinician=cast.dana, room=cast.room, starts_at=at("14:00", 21),
             seen_version=1, now=make.NOON,
         )  # fmt: skip

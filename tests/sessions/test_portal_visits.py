@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from sessions.actions import visits, wishes
+from sessions.actions import changes, wishes
 from sessions.models import Appointment, ChangeRequest
 from tests import factories as make
 from tests.cast import Cast
@@ -154,7 +154,7 @@ class TestIcs:
 
     def test_a_move_raises_the_sequence(self, cast: Cast, quinn: Client) -> None:
         visit = book(cast)
-        visits.reschedule(
+        changes.reschedule(
             by=cast.frida, appointment=visit, clinician=cast.dana, room=cast.room, starts_at=at("14:00", 15), seen_version=1,
             now=make.NOON,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from clinic.actions import hours, people, worklist
 from clinic.models import Membership, Role, Room, TimeOff, WorkingHours, WorkItem
 from patients.actions import patients
 from patients.models import LifeState
-from sessions.actions import attendance, recalls, visits
+from sessions.actions import attendance, changes, recalls
 from sessions.models import Appointment
 from sessions.tasks import look_after_visits
 from tests import factories as make
@@ -105,7 +105,7 @@ class TestFind:
         visit = book(cast)
         go_away(cast)
         look(cast)
-        visits.reschedule(
+        changes.reschedule(
             by=cast.frida, appointment=visit, clinician=cast.dana, room=cast.room, starts_at=at("10:00", 18),
             seen_version=1, now=NOON,
         )  # fmt: skip

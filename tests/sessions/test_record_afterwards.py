@@ -15,7 +15,7 @@ from clinic.actions import worklist
 from clinic.errors import Refused
 from clinic.models import AuditEvent, WorkItem
 from patients.models import LifeState
-from sessions.actions import attendance, recalls, visits
+from sessions.actions import attendance, changes, placing, recalls
 from sessions.models import Appointment, ResourceHold
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -116,20 +116,20 @@ class TestRecordAfterwards:
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
         record(cast, visit)
-        said = refused(visits.NotPossibleNow, cast, visit, began_at=at("11:00"))
+        said = refused(changes.NotPossibleNow, cast, visit, began_at=at("11:00"))
         assert said == "Quinn's visit is recorded already, since Fri 15 Jan 2027 09:00 MST."
 
     def test_somebody_who_was_checked_in(self, cast: Cast, visit: Appointment) -> None:
         attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
-        said = refused(visits.NotPossibleNow, cast, visit)
+        said = refused(changes.NotPossibleNow, cast, visit)
         assert said == "Quinn's visit cannot be recorded afterwards: its state is “here”."
 
     def test_a_cancelled_one(self, cast: Cast, visit: Appointment) -> None:
-        visits.cancel(
+        changes.cancel(
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.PATIENT, note="", seen_version=1,
             reason=Appointment.CancelReason.ILLNESS, now=make.NOON,
         )  # fmt: skip
-        assert "its state is “cancelled”" in refused(visits.NotPossibleNow, cast, visit)
+        assert "its state is “cancelled”" in refused(changes.NotPossibleNow, cast, visit)
 
     @pytest.mark.parametrize(("died", "may"), [(at("23:00", 13), False), (at("08:00", 15), True)])
     def test_a_death(self, cast: Cast, died: datetime, may: bool) -> None:
@@ -141,7 +141,7 @@ class TestRecordAfterwards:
         if may:
             assert record(cast, visit).status == S.COMPLETED
             return
-        assert refused(visits.NotInCare, cast, visit).startswith("Vera Abbott was recorded as deceased before that.")
+        assert refused(placing.NotInCare, cast, visit).startswith("Vera Abbott was recorded as deceased before that.")
 
     @pytest.mark.parametrize(
         "wrong", [{"recorded_by": None}, {"record_reason": ""}, {"started_at": None}, {"status": S.NO_SHOW}]
@@ -195,7 +195,7 @@ class TestUndo:
     def test_what_is_recorded_cannot_be_missed(self, cast: Cast, visit: Appointment) -> None:
         done = record(cast, visit)
         assert not done.can_be_missed(NEXT_DAY)
-        with pytest.raises(visits.NotPossibleNow):
+        with pytest.raises(changes.NotPossibleNow):
             attendance.mark_no_show(by=cast.frida, appointment=visit, now=NEXT_DAY)
 
     def test_too_late(self, cast: Cast, visit: Appointment) -> None:
@@ -204,12 +204,12 @@ class TestUndo:
             undo(cast, visit, NEXT_DAY + timedelta(minutes=10, seconds=1))
 
     def test_nothing_to_undo(self, cast: Cast, visit: Appointment) -> None:
-        with pytest.raises(visits.NotPossibleNow, match="no record to take back: Quinn's visit is “planned”"):
+        with pytest.raises(changes.NotPossibleNow, match="no record to take back: Quinn's visit is “planned”"):
             undo(cast, visit)
         attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
         attendance.start(by=cast.dana, appointment=visit, now=TEN)
         attendance.finish(by=cast.dana, appointment=visit, now=TEN)
-        with pytest.raises(visits.NotPossibleNow, match="no record to take back: Quinn's visit is “done”"):
+        with pytest.raises(changes.NotPossibleNow, match="no record to take back: Quinn's visit is “done”"):
             undo(cast, visit)
 
 
@@ -222,7 +222,7 @@ def test_six_at_once_are_one() -> None:
     def run() -> None:
         try:
             results.append(record(cast, visit).status)
-        except visits.NotPossibleNow:
+        except changes.NotPossibleNow:
             results.append("refused")
 
     threads = [threading.Thread(target=in_thread(run)) for _ in range(6)]

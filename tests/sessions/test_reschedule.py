@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from clinic import localtime
 from clinic.models import AuditEvent, OutboundMessage, Role, User, WorkItem
-from sessions.actions import attendance, holds, visits, wishes
+from sessions.actions import attendance, changes, holds, placing, wishes
 from sessions.forms.visits import Slot
 from sessions.models import Appointment, Block, ChangeRequest, Reminder, ResourceHold
 from tests import factories as make
@@ -28,12 +28,12 @@ def visit(cast: Cast) -> Appointment:
     return book(cast)
 
 
-def move(cast: Cast, visit: Appointment, **changes: Any) -> Appointment:
+def move(cast: Cast, visit: Appointment, **differently: Any) -> Appointment:
     values: dict[str, Any] = {
         "by": cast.felix, "appointment": visit, "clinician": visit.clinician, "room": visit.room, "starts_at": FRIDAY,
         "seen_version": visit.version, "now": make.NOON,
     }  # fmt: skip
-    return visits.reschedule(**{**values, **changes})
+    return changes.reschedule(**{**values, **differently})
 
 
 def colleague(cast: Cast) -> User:
@@ -52,7 +52,7 @@ def test_who_waited_for_a_move_finds_the_visit_moved() -> None:
 
     def cancel() -> None:
         try:
-            results.append(visits.cancel(
+            results.append(changes.cancel(
                 by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.CLINIC,
                 reason=Appointment.CancelReason.OTHER, note="x", seen_version=visit.version + 1, now=make.NOON,
             ))  # fmt: skip
@@ -135,7 +135,7 @@ class TestAction:
 
     def test_the_second_editor_is_told_what_is_true_now(self, cast: Cast, visit: Appointment) -> None:
         move(cast, visit)
-        with pytest.raises(visits.ChangedMeanwhile) as caught:
+        with pytest.raises(changes.ChangedMeanwhile) as caught:
             move(cast, visit, seen_version=1, starts_at=at("11:00"))
         assert "It is now: Fri 15 Jan 2027 14:00 MST, Dana Deng, Aspen, Planned." in str(caught.value)
 
@@ -152,20 +152,20 @@ class TestAction:
         self, cast: Cast, visit: Appointment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         book(cast, cast.pat, starts_at=FRIDAY)
-        monkeypatch.setattr(visits, "_guard_place", lambda *_, **__: None)
+        monkeypatch.setattr(placing, "guard", lambda *_, **__: None)
         with pytest.raises(holds.SlotTaken):
             move(cast, visit)
         assert ResourceHold.objects.filter(appointment=visit, is_live=True, during__contains=TEN).count() == 3
         assert Reminder.objects.filter(appointment=visit, schedule_version=2).count() == 0
 
     def test_nothing_changed(self, cast: Cast, visit: Appointment) -> None:
-        with pytest.raises(visits.NothingChanged, match="at that time already"):
+        with pytest.raises(changes.NothingChanged, match="at that time already"):
             move(cast, visit, starts_at=TEN)
 
     def test_one_that_is_over(self, cast: Cast, visit: Appointment) -> None:
         attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
         visit.refresh_from_db()
-        with pytest.raises(visits.NotPossibleNow, match="cannot be moved any more: its state is “Here”"):
+        with pytest.raises(changes.NotPossibleNow, match="cannot be moved any more: its state is “Here”"):
             move(cast, visit)
 
 
@@ -173,8 +173,8 @@ class TestPage:
     def url(self, visit: Appointment, query: str = "") -> str:
         return reverse("sessions:reschedule", args=[visit.pk]) + query
 
-    def slot(self, cast: Cast, **changes: Any) -> str:
-        return str(Slot(changes.get("starts_at", FRIDAY), cast.dana.pk, cast.room.pk))
+    def slot(self, cast: Cast, **differently: Any) -> str:
+        return str(Slot(differently.get("starts_at", FRIDAY), cast.dana.pk, cast.room.pk))
 
     def test_moves(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn) -> None:
         client = signed_in(cast.frida)

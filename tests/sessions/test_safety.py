@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from clinic.models import WorkItem
 from patients.models import ContactPreference, LifeState, Referral
-from sessions.actions import attendance, visits, wishes
+from sessions.actions import attendance, changes, placing, wishes
 from sessions.models import Appointment, ChangeRequest
 from tests import factories as make
 from tests.cast import Cast
@@ -19,19 +19,21 @@ from .booking import TEN, at, book
 Kind, S = WorkItem.Kind, Appointment.Status
 
 
-def move(cast: Cast, visit: Appointment, starts_at: datetime, now: datetime = make.NOON, **changes: Any) -> Appointment:
+def move(
+    cast: Cast, visit: Appointment, starts_at: datetime, now: datetime = make.NOON, **differently: Any
+) -> Appointment:
     values: dict[str, Any] = {
         "by": cast.felix, "appointment": visit, "clinician": cast.dana, "room": cast.room, "starts_at": starts_at,
         "seen_version": visit.version, "now": now,
     }  # fmt: skip
-    return visits.reschedule(**{**values, **changes})
+    return changes.reschedule(**{**values, **differently})
 
 
 class TestConfirm:
     def test_a_yes_is_to_the_time_that_was_on_the_screen(self, cast: Cast) -> None:
         visit = book(cast)
         move(cast, visit, at("14:00", 15))
-        with pytest.raises(visits.ChangedMeanwhile, match="It is now: Fri 15 Jan 2027 14:00 MST"):
+        with pytest.raises(changes.ChangedMeanwhile, match="It is now: Fri 15 Jan 2027 14:00 MST"):
             attendance.confirm(by=cast.frida, appointment=visit, seen_version=1, now=make.NOON)
         visit.refresh_from_db()
         assert visit.confirmed_at is None
@@ -110,7 +112,7 @@ class TestCallInTime:
 
     def test_a_cancelled_visit_is_called_about_before_they_set_out(self, cast: Cast) -> None:
         visit = self.without_letters(cast)
-        visits.cancel(
+        changes.cancel(
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.CLINIC, seen_version=1, note="",
             reason=Appointment.CancelReason.CLINICIAN_AWAY, now=make.NOON,
         )  # fmt: skip
@@ -130,7 +132,7 @@ class TestTheDead:
         type(cast.quinn).objects.filter(pk=cast.quinn.pk).update(
             life_state=LifeState.DECEASED, portal_user=None, portal_since=None
         )
-        with pytest.raises(visits.NotInCare, match="Make sure who is before you"):
+        with pytest.raises(placing.NotInCare, match="Make sure who is before you"):
             attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
 
     def test_nobody_is_told_to_phone_them(self, cast: Cast, now: datetime, signed_in: SignedIn) -> None:
@@ -153,7 +155,7 @@ class TestCancelledIntake:
         visit = book(cast, referral=cast.rosa)
         waiting = WorkItem.objects.open().filter(kind=Kind.INTAKE_TO_BOOK, subject_id=cast.rosa.pk)
         assert not waiting.exists()
-        visits.cancel(
+        changes.cancel(
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.CLINIC, seen_version=1, note="",
             reason=Appointment.CancelReason.CLINICIAN_AWAY, now=make.NOON,
         )  # fmt: skip

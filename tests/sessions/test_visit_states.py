@@ -8,7 +8,7 @@ import pytest
 
 from clinic.errors import Refused
 from clinic.models import AuditEvent, Role
-from sessions.actions import attendance, holds, visits
+from sessions.actions import attendance, changes, holds
 from sessions.models import Appointment, Reminder, ResourceHold
 from tests import factories as make
 from tests.cast import Cast
@@ -49,7 +49,7 @@ class TestConfirm:
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
         do(cast, attendance.confirm, visit, seen_version=1)
-        said = refused(visits.NotPossibleNow, cast, attendance.confirm, visit, seen_version=2)
+        said = refused(changes.NotPossibleNow, cast, attendance.confirm, visit, seen_version=2)
         assert said == "Only a planned visit can be confirmed. Quinn's is: confirmed."
 
 
@@ -72,15 +72,15 @@ class TestCheckIn:
 
     def test_twice_is_once(self, cast: Cast, visit: Appointment) -> None:
         do(cast, attendance.check_in, visit, at("09:42"))
-        said = refused(visits.NotPossibleNow, cast, attendance.check_in, visit)
+        said = refused(changes.NotPossibleNow, cast, attendance.check_in, visit)
         assert said == "Quinn is checked in already, since 09:42."
 
     def test_a_cancelled_one(self, cast: Cast, visit: Appointment) -> None:
-        visits.cancel(
+        changes.cancel(
             by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.PATIENT,
             reason=Appointment.CancelReason.ILLNESS, note="", seen_version=1, now=make.NOON,
         )  # fmt: skip
-        assert "state is “cancelled”" in refused(visits.NotPossibleNow, cast, attendance.check_in, visit)
+        assert "state is “cancelled”" in refused(changes.NotPossibleNow, cast, attendance.check_in, visit)
 
 
 class TestUndoCheckIn:
@@ -106,7 +106,7 @@ class TestUndoCheckIn:
         assert said.startswith("A check-in can be taken back for ten minutes. If Quinn has gone")
 
     def test_nothing_to_undo(self, cast: Cast, visit: Appointment) -> None:
-        said = refused(visits.NotPossibleNow, cast, attendance.undo_check_in, visit)
+        said = refused(changes.NotPossibleNow, cast, attendance.undo_check_in, visit)
         assert said == "There is no check-in to take back: Quinn's visit is “planned”."
 
 
@@ -118,11 +118,11 @@ class TestInTheRoom:
         assert (done.status, done.finished_at) == (S.COMPLETED, at("11:10"))
 
     def test_start_needs_somebody_here(self, cast: Cast, visit: Appointment) -> None:
-        assert refused(visits.NotPossibleNow, cast, attendance.start, visit).startswith("Check Quinn in first")
+        assert refused(changes.NotPossibleNow, cast, attendance.start, visit).startswith("Check Quinn in first")
 
     def test_finish_needs_a_start(self, cast: Cast, visit: Appointment) -> None:
         do(cast, attendance.check_in, visit)
-        said = refused(visits.NotPossibleNow, cast, attendance.finish, visit)
+        said = refused(changes.NotPossibleNow, cast, attendance.finish, visit)
         assert said == "Only a visit that is under way can be done. Quinn's is: here."
 
     @pytest.mark.parametrize("started", [True, False])
@@ -133,7 +133,7 @@ class TestInTheRoom:
         assert do(cast, attendance.mark_left, visit).status == S.LEFT
 
     def test_nobody_can_leave_who_never_came(self, cast: Cast, visit: Appointment) -> None:
-        assert refused(visits.NotPossibleNow, cast, attendance.mark_left, visit).startswith("Quinn cannot have left")
+        assert refused(changes.NotPossibleNow, cast, attendance.mark_left, visit).startswith("Quinn cannot have left")
 
 
 class TestMarkNoShow:
@@ -157,7 +157,7 @@ class TestMarkNoShow:
     def test_somebody_who_came(self, cast: Cast, visit: Appointment) -> None:
         do(cast, attendance.check_in, visit)
         assert "cannot be said of Quinn" in refused(
-            visits.NotPossibleNow, cast, attendance.mark_no_show, visit, now=at("11:00")
+            changes.NotPossibleNow, cast, attendance.mark_no_show, visit, now=at("11:00")
         )
 
 
@@ -187,5 +187,5 @@ class TestUndoNoShow:
 
     def test_nothing_to_undo(self, cast: Cast, visit: Appointment) -> None:
         assert "nothing to take back" in refused(
-            visits.NotPossibleNow, cast, attendance.undo_no_show, visit, because="x"
+            changes.NotPossibleNow, cast, attendance.undo_no_show, visit, because="x"
         )

@@ -12,7 +12,7 @@ from django.urls import reverse
 from clinic.errors import Refused
 from clinic.models import AuditEvent, Category, OutboundMessage, WorkItem
 from patients.models import Contact, ContactPreference, LifeState, Patient
-from sessions.actions import holds, visits, waitlist
+from sessions.actions import changes, holds, placing, visits, waitlist
 from sessions.models import (
     Appointment,
     FreedSlot,
@@ -50,7 +50,7 @@ def waiting_patient(cast: Cast, name: str, **changes: Any) -> Patient:
 
 
 def cancel(cast: Cast, visit: Appointment, now: datetime = NOON) -> Appointment:
-    return visits.cancel(
+    return changes.cancel(
         by=cast.frida, appointment=visit, cancelled_by=Appointment.CancelledBy.PATIENT,
         reason=Appointment.CancelReason.WORK, note="", seen_version=visit.version, now=now,
     )  # fmt: skip
@@ -96,17 +96,17 @@ class TestWishes:
         assert wait(cast, una).is_waiting
 
     def test_nobody_waits_for_what_never_comes(self, cast: Cast, una: Patient) -> None:
-        for changes, words in (
+        for differently, words in (
             ({"last_day": date(2027, 1, 12)}, "Choose a last day"),
             ({"last_day": date(2028, 1, 12)}, "Choose a last day"),
             ({"clinician": cast.theo}, "not who this kind of visit is with"),
             ({"visit_type": VisitType(code="x", is_remote=True)}, "Nobody waits in line"),
         ):
             with pytest.raises(waitlist.NotWaitedFor, match=words):
-                wait(cast, una, **changes)
+                wait(cast, una, **differently)
         una.life_state = LifeState.DISCHARGED
         una.save()
-        with pytest.raises(visits.NotInCare):
+        with pytest.raises(placing.NotInCare):
             wait(cast, una)
 
     @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ class TestOffers:
         # Nobody else can take what is kept, and nobody can be moved into it.
         with pytest.raises(holds.SlotTaken):
             book(cast, cast.pat)
-        with pytest.raises(visits.NotPossibleNow, match="cannot be moved"):
-            visits.reschedule(
+        with pytest.raises(changes.NotPossibleNow, match="cannot be moved"):
+            changes.reschedule(
                 by=cast.frida, appointment=visit, clinician=cast.dana, room=cast.room, starts_at=at("13:00"),
                 seen_version=1, now=NOON,
             )  # fmt: skip
@@ -260,7 +260,7 @@ class TestOffers:
     def test_a_moved_visit_frees_its_old_time(self, cast: Cast, una: Patient) -> None:
         visit = book(cast)
         wait(cast, una)
-        visits.reschedule(
+        changes.reschedule(
             by=cast.frida, appointment=visit, clinician=cast.dana, room=cast.room, starts_at=at("13:00"),
             seen_version=visit.version, now=NOON,
         )  # fmt: skip
@@ -320,7 +320,7 @@ class TestDoses:
         # What is needed for a dose is asked about again when they say yes.
         vera = offer.appointment.patient
         Contact.objects.filter(patient=vera).update(ended_at=NOON)
-        with pytest.raises(visits.DoseNotMet, match="takes Vera home"):
+        with pytest.raises(placing.DoseNotMet, match="takes Vera home"):
             waitlist.accept(by=cast.frida, offer=offer, now=NOON)
         assert open_offer() == offer
 
