@@ -140,7 +140,7 @@ class TestFloors:
 
 WRITES = {"create", "bulk_create", "get_or_create", "update_or_create", "bulk_update", "update", "delete", "save"}
 # The audit writes its own rows; forms, access and the rest never do.
-MAY_WRITE = re.compile(r"/(actions|migrations)/|^clinic/audit\.py$|^clinic/demo\.py$")
+MAY_WRITE = re.compile(r"/(actions|migrations)/|^clinic/audit\.py$")
 
 
 def _writes(node: ast.AST) -> bool:
@@ -182,7 +182,7 @@ class TestWriting:
     def test_the_clock_is_passed_in(self) -> None:
         """``clock.now()`` only where a request, a task or a command begins; ``timezone.now`` nowhere."""
         may_ask = re.compile(
-            r"/(views|management)/|/tasks\.py$|^clinic/(middleware|clock|demo|accounts|devservices|devmail)\.py$"
+            r"/(views|management)/|/tasks\.py$|^clinic/(middleware|clock|accounts|devservices|devmail)\.py$"
         )
         wrong = []
         for path, tree in sources():
