@@ -80,6 +80,7 @@ class Permission(StrEnum):
     PACKET_INVITE = "packet:invite"
     PACKET_STATUS = "packet:status"
     PATIENT_CORRECT_DEATH = "patient:correct_death"
+    PATIENT_MERGE = "patient:merge"
     PATIENT_READ = "patient:read"
     PATIENT_WRITE = "patient:write"
     PEOPLE_MANAGE = "people:manage"
@@ -242,6 +243,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.MESSAGE_READ,
         Permission.MESSAGE_SETTLE,
         Permission.PATIENT_CORRECT_DEATH,
+        Permission.PATIENT_MERGE,
         Permission.PEOPLE_MANAGE,
         Permission.PLACES_MANAGE,
         Permission.POLICY_DRAFT,
@@ -257,6 +259,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.BREAK_GLASS_REVIEW,
         Permission.CHART_READ,
         Permission.CLEARANCE_STATUS,
+        Permission.PATIENT_MERGE,
     },
 }
 

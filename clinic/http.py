@@ -6,7 +6,7 @@ htmx is a courtesy: the same view answers a plain request with the whole page an
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.encoding import iri_to_uri
@@ -40,6 +40,17 @@ class DeviceRequest(OurRequest):
     """A request by an enrolled screen. Whoever may be signed in on it is nobody here."""
 
     device: EnrolledDevice
+
+
+class WentElsewhere(Http404):
+    """Nothing is here any more, and whoever asks may know where it went: ``sentence`` says so, ``url`` leads there.
+
+    Raised by doors, and only for somebody who may read what was here. For everybody else there is nothing, and no more is said.
+    """
+
+    def __init__(self, sentence: str, *, url: str, label: str) -> None:
+        super().__init__(sentence)
+        self.sentence, self.url, self.label = sentence, url, label
 
 
 def answer(

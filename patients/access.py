@@ -5,11 +5,13 @@ import uuid
 from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from clinic import audit
 from clinic.access import Permission
 from clinic.homelocation import PatientBehind, remember_patient_behind
-from clinic.http import PortalRequest, StaffRequest
+from clinic.http import PortalRequest, StaffRequest, WentElsewhere
 from patients.models import (
     AddressChange,
     BreakGlass,
@@ -21,15 +23,40 @@ from patients.models import (
     Referral,
 )
 
+# What may be read of a record that was merged away: who it was, and what was sent to it. Nothing clinical is in it.
+READS_MERGED = frozenset({Permission.PATIENT_READ, Permission.MESSAGE_READ})
+
 
 def get_patient_or_404(
     request: StaffRequest, patient_id: uuid.UUID, permission: Permission = Permission.PATIENT_READ
 ) -> Patient:
-    """Return the patient if this person holds ``permission`` on them, with the home location loaded; else 404."""
-    patients: QuerySet[Patient] = Patient.objects.visible_to(request.user, permission, request.now)
-    patient = get_object_or_404(patients.select_related("home_location", "portal_user"), pk=patient_id)
+    """Return the patient if this person holds ``permission`` on them, with the home location loaded; else 404.
+
+    A record that was merged into another opens only for reading who it was; its page leads on, and so does the refusal here.
+    """
+    patients: QuerySet[Patient] = Patient.objects.visible_to(
+        request.user, permission, request.now, with_merged=permission in READS_MERGED
+    )
+    patient = patients.select_related("home_location", "portal_user").filter(pk=patient_id).first()
+    if patient is None:
+        raise _merged_or_nothing(request, patient_id, permission)
     audit.looked_at(request, patient, now=request.now)
     return patient
+
+
+def _merged_or_nothing(request: StaffRequest, patient_id: uuid.UUID, permission: Permission) -> Http404:
+    """Return the way to the record that stands for a merged one, for whoever held ``permission`` on it; else only that nothing is here."""
+    merged = Patient.objects.visible_to(request.user, permission, request.now, with_merged=True)
+    was = merged.filter(pk=patient_id, merged_into__isnull=False).select_related("merged_into").first()
+    if was is None or was.merged_into is None:
+        return Http404()
+    audit.looked_at(request, was, now=request.now)
+    names = {"mrn": was.mrn, "other": was.merged_into.mrn}
+    return WentElsewhere(
+        _("%(mrn)s was merged into %(other)s, so nothing is done under %(mrn)s any more. Nothing of what you entered is saved: open %(other)s and do it there.") % names,
+        # The old page says it too, and knows who may open the other one.
+        url=reverse("patients:patient", args=[was.pk]), label=_("Where %(mrn)s went") % names,
+    )  # fmt: skip
 
 
 def get_referral_or_404(

@@ -11,12 +11,12 @@ from patients.models import Patient
 
 
 def _id_of(user: User, number: str, now: datetime) -> uuid.UUID | None:
-    mine = Patient.objects.visible_to(user, Permission.AUDIT_READ, now)
+    mine = Patient.objects.visible_to(user, Permission.AUDIT_READ, now, with_merged=True)
     return mine.filter(mrn=number.upper()).values_list("pk", flat=True).first()
 
 
 def _numbers_of(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, str]:
-    mine = Patient.objects.visible_to(user, Permission.AUDIT_READ, now)
+    mine = Patient.objects.visible_to(user, Permission.AUDIT_READ, now, with_merged=True)
     return dict(mine.filter(pk__in=ids).values_list("pk", "mrn"))
 
 

@@ -18,7 +18,7 @@ def _page_of(patient_id: uuid.UUID) -> str:
 
 
 def _patients(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
-    found = Patient.objects.visible_to(user, Permission.PATIENT_READ, now).filter(pk__in=ids)
+    found = Patient.objects.visible_to(user, Permission.PATIENT_READ, now, with_merged=True).filter(pk__in=ids)
     return {
         patient.pk: Label(
             patient.full_name, _page_of(patient.pk), code=patient.mrn, patient_id=patient.pk, phone=patient.phone
@@ -52,7 +52,7 @@ def _referrals(user: User, ids: set[uuid.UUID], _now: datetime) -> Mapping[uuid.
 
 def _openings(user: User, ids: set[uuid.UUID], now: datetime) -> Mapping[uuid.UUID, Label]:
     """Return whose chart was opened, and by whom. Whoever reviews goes to the reviews, the care team to the patient."""
-    mine = Patient.objects.visible_to(user, Permission.PATIENT_READ, now)
+    mine = Patient.objects.visible_to(user, Permission.PATIENT_READ, now, with_merged=True)
     found = BreakGlass.objects.filter(pk__in=ids, patient__in=mine).select_related("patient", "user")
     reviewed_here = locations_where(user, Permission.BREAK_GLASS_REVIEW)
     labels = {}

@@ -8,7 +8,8 @@ from clinic import audit
 from clinic.access import Permission
 from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
-from sessions.models import Appointment, ChangeRequest, WaitlistEntry, WaitlistOffer
+from patients.models import Patient
+from sessions.models import Appointment, ChangeRequest, Merge, WaitlistEntry, WaitlistOffer
 
 _WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room", "booked_by", "recorded_by")
 
@@ -79,3 +80,12 @@ def get_my_offer_or_404(request: PortalRequest, waitlist_offer_id: uuid.UUID) ->
     """Return the offered time if it was offered to this patient; else 404."""
     offers = WaitlistOffer.objects.filter(entry__patient__portal_user=request.user)
     return get_object_or_404(offers, pk=waitlist_offer_id)
+
+
+def get_merge_or_404(request: StaffRequest, merge_id: uuid.UUID) -> Merge:
+    """Return the merge, with both patients, if this person may merge both; else 404."""
+    mine = Patient.objects.visible_to(request.user, Permission.PATIENT_MERGE, request.now, with_merged=True)
+    rows = Merge.objects.filter(survivor__in=mine, loser__in=mine)
+    merge = get_object_or_404(rows.select_related("survivor__home_location", "loser__home_location"), pk=merge_id)
+    audit.looked_at(request, merge.survivor, now=request.now)
+    return merge

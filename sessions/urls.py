@@ -4,7 +4,19 @@ from datetime import date
 
 from django.urls import URLPattern, path, register_converter
 
-from sessions.views import attendance, booking, chart, courses, day, letters, portal, schedule, visits, waitlist
+from sessions.views import (
+    attendance,
+    booking,
+    chart,
+    courses,
+    day,
+    letters,
+    merges,
+    portal,
+    schedule,
+    visits,
+    waitlist,
+)
 
 app_name = "sessions"
 
@@ -86,6 +98,10 @@ patient_urls: list[URLPattern] = [
     path("patients/<uuid:patient_id>/plan-course/", courses.plan_course, name="plan_course"),
     path("patients/<uuid:patient_id>/letters/", letters.patient_letters, name="patient_letters"),
     path("patients/<uuid:patient_id>/chart/", chart.chart, name="chart"),
+    path("patients/<uuid:patient_id>/merge/", merges.merge_patient, name="merge_patient"),
+    path("patients/<uuid:patient_id>/merges/", merges.patient_merges, name="patient_merges"),
+    # /merges/
+    path("merges/<uuid:merge_id>/undo/", merges.unmerge_patients, name="unmerge_patients"),
 ]
 
 portal_urls: list[URLPattern] = [

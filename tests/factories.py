@@ -58,6 +58,7 @@ from patients.models import (
 from sessions.models import (
     Appointment,
     Block,
+    Merge,
     ReminderPlan,
     ReminderPlanItem,
     ResourceHold,
@@ -177,6 +178,14 @@ def make_patient(location: Location, given_name: str = "", family_name: str = "E
         "registered_at": NOON - timedelta(days=30),
     }
     return Patient.objects.create(given_name=given_name, family_name=family_name, **{**defaults, **fields})
+
+
+def make_merge(survivor: Patient, by: User) -> Merge:
+    """A record without anything, merged into the survivor."""
+    loser = make_patient(survivor.home_location, "Twin", merged_into=survivor)
+    return Merge.objects.create(
+        survivor=survivor, loser=loser, by=by, at=NOON, reason="One passport.", moved={}, taken={}
+    )
 
 
 def make_contact(patient: Patient, **fields: Any) -> Contact:

@@ -141,6 +141,7 @@ def make_all(cast: Cast) -> dict[str, Any]:
         "code": "ptq",
         "day": now.date(),
         "policy_id": draft.pk,
+        "merge_id": make.make_merge(cast.pat, cast.ada).pk,
         "token": str(new_id()),
         "uidb36": "1",
         "key": "set-password",

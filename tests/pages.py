@@ -273,6 +273,9 @@ LOOKS: dict[str, Look] = {
     "sessions:patient_visits(patient_id)": Look("frida"),
     "sessions:patient_letters(patient_id)": Look("frida"),
     "sessions:chart(patient_id)": Look("theo"),
+    "sessions:merge_patient(patient_id)": Look("ada", ("?with={twin_number}", "", "?with=SW-0"), refused=_EMPTY),
+    "sessions:patient_merges(patient_id)": Look("ada"),
+    "sessions:unmerge_patients(merge_id)": Look("ada", refused=_EMPTY),
     "sessions:portal_home": Look("pat_user"),
     "sessions:portal_visits": Look("pat_user"),
     "sessions:portal_visit(appointment_id)": Look("pat_user"),
@@ -364,6 +367,7 @@ def more_records(cast: Cast, records: dict[str, Any]) -> dict[str, Any]:
         "draft_text_id": make.make_consent_text(cast.dana, cast.denver, version=2, published=False).pk,
         "unsigned_text_id": make.make_consent_text(cast.dana, cast.denver, "treatment").pk,
         "patient_number": cast.pat.mrn,
+        "twin_number": make.make_patient(cast.denver, "Pat", "Moreau", birth_date=cast.pat.birth_date).mrn,
         "submitted_packet_id": _submitted_packets(cast),
         "done_request_id": _done_request(cast),
     }

@@ -167,11 +167,26 @@ def suspend(*, by: User, patient: Patient, flag: ScreeningFlag, now: datetime) -
 
     Called in the transaction of the fact. What it makes of visits is computed where they are shown. Source: domain.md 1.6.
     """
+    return _suspend(by=by, patient=patient, cause=Cause.NEW_BLOCK, flag=flag, now=now)
+
+
+@transaction.atomic
+def suspend_after_merge(*, by: User, patient: Patient, now: datetime) -> list[Clearance]:
+    """Return the clearances that a merge of two records, or its undoing, suspended until a prescriber has looked.
+
+    What was decided was decided about one of the two records. What screening has suspended already stays so.
+    """
+    return _suspend(by=by, patient=patient, cause=Cause.MERGE, flag=None, now=now)
+
+
+def _suspend(
+    *, by: User, patient: Patient, cause: ClearanceMove.Cause, flag: ScreeningFlag | None, now: datetime
+) -> list[Clearance]:
     patient = locked_patient(patient)
     suspended = _live(patient, *Clearance.CLEARED)
     for clearance in suspended:
         clearance.patient = patient
-        move(by=by, clearance=clearance, to=Status.SUSPENDED, cause=Cause.NEW_BLOCK, flag=flag, now=now)
+        move(by=by, clearance=clearance, to=Status.SUSPENDED, cause=cause, flag=flag, now=now)
         ask_prescribers(by=by, clearance=clearance, due_at=now + SUSPENDED_WITHIN, now=now)
     return suspended
 

@@ -369,6 +369,7 @@ class ClearanceMove(Record):
         PACKET = "packet", _("the packet")
         NEW_BLOCK = "new_block", _("a new fact that stops a dose")
         RAN_OUT = "ran_out", _("its time ran out")
+        MERGE = "merge", _("two records were merged, or taken apart again")
 
     clearance = models.ForeignKey(Clearance, on_delete=models.PROTECT, related_name="+")
     from_status = models.CharField(max_length=28, choices=Clearance.Status, blank=True)

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from clinic import audit, clock
+from clinic.http import WentElsewhere
 from clinic.models import Outcome, User
 
 
@@ -26,10 +27,12 @@ def not_permitted(request: HttpRequest, exception: Exception | None = None) -> H
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Return the 404 page; the same one for "not there" and "not yours".
+    """Return the 404 page; the same one for "not there" and "not yours". A door may know where the thing went, and for whom.
 
     When somebody who is signed in asked for a record by its id, the try is audited: a door was closed to them.
     """
+    if isinstance(exception, WentElsewhere):
+        return render(request, "404.html", {"went": exception}, status=404)
     match = request.resolver_match
     if match is not None and match.kwargs and isinstance(getattr(request, "user", None), User):
         audit_refusal(request)

@@ -28,6 +28,9 @@ TIME_ZONES = [
 # What has to be known to register somebody; the rest is asked when there is time.
 AT_ONCE = ("given_name", "family_name", "birth_date", "phone", "email", "home_location")
 
+# Why a portal is closed that follows from something else and is never chosen.
+NOT_CHOSEN = {PortalSuspension.DECEASED, PortalSuspension.MERGED}
+
 
 def _off(**attrs: Any) -> dict[str, Any]:
     """Return the attributes of a field that the desk fills in for somebody else."""
@@ -154,7 +157,7 @@ class SuspendPortalForm(words.Form):
     reason = forms.ChoiceField(
         label=_("Why is the portal closed?"),
         # A death is entered as a state of care, and closes the portal with it.
-        choices=spoken((r.value, r.label) for r in PortalSuspension if r != PortalSuspension.DECEASED),
+        choices=spoken((r.value, r.label) for r in PortalSuspension if r not in NOT_CHOSEN),
         widget=forms.RadioSelect,
     )
 

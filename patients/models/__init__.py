@@ -3,7 +3,7 @@
 from .careteams import BREAK_GLASS_LASTS, BreakGlass, CareTeamMember
 from .consents import Consent, ConsentKind, ConsentText, ConsentWithdrawal, Route
 from .contacts import AddressChange, Contact
-from .patients import LANGUAGES, LIFE_MOVES, LifeState, Patient, PortalInvitation, PortalSuspension
+from .patients import LANGUAGES, LIFE_MOVES, LifeState, MergedAway, Patient, PortalInvitation, PortalSuspension
 from .preferences import ASKED_CATEGORIES, ContactPreference
 from .referrals import Referral
 
@@ -22,6 +22,7 @@ __all__ = [
     "Contact",
     "ContactPreference",
     "LifeState",
+    "MergedAway",
     "Patient",
     "PortalInvitation",
     "PortalSuspension",

@@ -1,6 +1,8 @@
 """The person: identity, how to reach them, and the portal identity behind which they sign in."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pghistory
@@ -14,6 +16,7 @@ from phonenumber_field.modelfields import PhoneNumberField
 
 from clinic import localtime
 from clinic.access import CARE_TEAM_PERMISSIONS, Permission, locations_where
+from clinic.errors import Refused
 from clinic.models import Location, Record, User
 
 
@@ -39,21 +42,64 @@ LIFE_MOVES: dict[LifeState, frozenset[LifeState]] = {
 }
 
 
+class MergedAway(Refused):
+    """The record was merged into another one: nothing more is written into it."""
+
+    def __init__(self, patient: "Patient") -> None:
+        super().__init__(
+            _(
+                "%(mrn)s was merged into %(other)s, so nothing is written here any more, and nothing of this is saved. Open %(other)s and do it there."
+            )
+            % {"mrn": patient.mrn, "other": patient.merged_into}
+        )
+
+
 class PatientQuerySet(models.QuerySet["Patient"]):
-    def visible_to(self, user: User, permission: Permission, now: datetime) -> "PatientQuerySet":
+    def visible_to(
+        self, user: User, permission: Permission, now: datetime, *, with_merged: bool = False
+    ) -> "PatientQuerySet":
         """Return the patients on whom ``user`` holds ``permission`` at ``now``.
 
         Identity follows the location. The chart follows the care team, or an emergency grant that has not run out
-        (domain.md 9.3, docs/access.md).
+        (domain.md 9.3, docs/access.md). A record that was merged into another one is found only ``with_merged``, by what
+        reads it as the past and leads on.
         """
         from .careteams import BreakGlass, CareTeamMember
 
         here = self.filter(home_location_id__in=locations_where(user, permission))
+        if not with_merged:
+            here = here.filter(merged_into=None)
         if permission not in CARE_TEAM_PERMISSIONS:
             return here
         team = CareTeamMember.objects.live().filter(user=user, patient_id=OuterRef("pk"))
         grant = BreakGlass.objects.live(now).filter(user=user, patient_id=OuterRef("pk"))
         return here.filter(Exists(team) | Exists(grant))
+
+    def select_for_update(
+        self, nowait: bool = False, skip_locked: bool = False, of: Sequence[str] = (), no_key: bool = False
+    ) -> "PatientQuerySet":
+        """Lock the rows for whoever writes about these patients, and never one that was merged away.
+
+        Every action locks its patient first. Who waited for a merge finds the row as it is now, and ``get`` refuses.
+        """
+        rows = super().select_for_update(nowait=nowait, skip_locked=skip_locked, of=of, no_key=no_key)
+        return rows.filter(merged_into=None)
+
+    def get(self, *args: Any, **kwargs: Any) -> "Patient":
+        """Return the one patient. Refuses, where they were to be locked, one who was merged into another."""
+        try:
+            return super().get(*args, **kwargs)
+        except Patient.DoesNotExist:
+            if self.query.select_for_update:
+                away = Patient.objects.select_related("merged_into").filter(merged_into__isnull=False)
+                if (found := away.filter(*args, **kwargs).first()) is not None:
+                    raise MergedAway(found) from None
+            raise
+
+    def locked_to_merge(self) -> "list[Patient]":
+        """Return these patients, merged ones too, held against everybody: rows that point at them wait as well."""
+        rows = super().select_for_update(of=("self",)).select_related("home_location")
+        return list(rows.order_by("pk"))
 
 
 class PortalSuspension(models.TextChoices):
@@ -62,14 +108,15 @@ class PortalSuspension(models.TextChoices):
     MISUSE = "misuse", _("somebody else got in")
     ASKED = "asked", _("asked for it to be closed")
     DECEASED = "deceased", _("has died")
+    MERGED = "merged", _("the record was merged into another")
 
 
 # What a patient likes to be spoken to in. Another code, from elsewhere, is kept as it came.
 LANGUAGES = [("", _("not asked")), ("en", _("English")), ("es", _("Spanish")), ("other", _("another language"))]
 
 
-# The search key is made by the database in each row; history need not repeat it.
-@pghistory.track(exclude=["search_key"])
+# The search key is made by the database in each row; history need not repeat it. Merges keep their own rows.
+@pghistory.track(exclude=["search_key", "merged_into"])
 class Patient(Record):
     class Sex(models.TextChoices):
         FEMALE = "female", _("female")
@@ -108,6 +155,10 @@ class Patient(Record):
     portal_suspension = models.CharField(
         _("why the portal is closed"), max_length=14, choices=PortalSuspension, blank=True
     )
+    # The record that stands for both since a merge. Set and cleared by the merges of the sessions' floor alone.
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
     # Raised by every edit, so that the second of two editors is told what the first one changed.
     version = models.PositiveIntegerField(default=1)
     # Lower case, without accents and apostrophes: "obrien siobhan shiv". Made by the database, so never out of step.
@@ -140,6 +191,12 @@ class Patient(Record):
                 | Q(portal_suspended_at__isnull=False),
                 name="deceased_has_no_open_portal",
             ),
+            models.CheckConstraint(condition=~Q(merged_into=F("id")), name="patient_not_merged_into_itself"),
+            # Nobody signs in behind a record that nobody writes into.
+            models.CheckConstraint(
+                condition=Q(merged_into=None) | Q(portal_user=None) | Q(portal_suspended_at__isnull=False),
+                name="merged_has_no_open_portal",
+            ),
         ]
         indexes = [
             # Serve the search box: prefix first, then any part of a name, then the nearest (docs/decisions).
@@ -152,6 +209,8 @@ class Patient(Record):
             models.Index(OpClass(F("email"), name="varchar_pattern_ops"), name="patient_email", condition=~Q(email="")),
             # Serves the list of a location's patients, newest first, by keyset.
             models.Index(fields=["home_location", "-registered_at", "-id"], name="patient_by_location"),
+            # Serves the patient's page: which records were merged into this one.
+            models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="patient_merged_into"),
         ]
 
     def __str__(self) -> str:
@@ -200,6 +259,10 @@ class Patient(Record):
     @property
     def is_deceased(self) -> bool:
         return self.life_state == LifeState.DECEASED
+
+    @property
+    def is_merged(self) -> bool:
+        return self.merged_into_id is not None
 
     @property
     def next_life_states(self) -> list[LifeState]:
@@ -255,4 +318,13 @@ class PortalInvitation(Record):
         return self.used_at is None and self.withdrawn_at is None and now < self.expires_at
 
 
-__all__ = ["LANGUAGES", "LIFE_MOVES", "LifeState", "Patient", "PatientQuerySet", "PortalInvitation", "PortalSuspension"]
+__all__ = [
+    "LANGUAGES",
+    "LIFE_MOVES",
+    "LifeState",
+    "MergedAway",
+    "Patient",
+    "PatientQuerySet",
+    "PortalInvitation",
+    "PortalSuspension",
+]

@@ -86,12 +86,17 @@ def _changed(before: Any, event: Any) -> list[dict[str, str]]:
         old, new = getattr(before, field.attname), getattr(event, field.attname)
         if old != new:
             found.append(
-                {"field": str(field.verbose_name).capitalize(), "old": _shown(field, old), "new": _shown(field, new)}
+                {
+                    "field": str(field.verbose_name).capitalize(),
+                    "old": shown_value(field, old),
+                    "new": shown_value(field, new),
+                }
             )
     return found
 
 
-def _shown(field: Any, value: Any) -> str:
+def shown_value(field: Any, value: Any) -> str:
+    """Return what a column says, as a reader is told: "—" for nothing."""
     if isinstance(field, BooleanField):
         return asked_text(value).lower()
     if value == "" and field.choices and value in dict(field.flatchoices):

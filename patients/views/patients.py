@@ -69,8 +69,27 @@ def patients(request: StaffRequest) -> HttpResponse:
 
 @staff_view(Permission.PATIENT_READ, methods=GET)
 def patient(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
-    """Show the desk's page of a patient: identity, reach, people, portal. Nothing clinical is here."""
-    return answer(request, "patients/patient.html", _context(request, get_patient_or_404(request, patient_id)))
+    """Show the desk's page of a patient: identity, reach, people, portal. Nothing clinical is here.
+
+    Of a record that was merged into another it says so, and leads on.
+    """
+    found = get_patient_or_404(request, patient_id)
+    if found.is_merged:
+        return answer(request, "patients/_merged_patient.html", _merged_context(request, found))
+    return answer(request, "patients/patient.html", _context(request, found))
+
+
+def _merged_context(request: StaffRequest, found: Patient) -> dict[str, Any]:
+    """Return what is said of a record that was merged away. Whoever may not open the other one is told its number only."""
+    mine = Patient.objects.visible_to(request.user, Permission.PATIENT_READ, request.now, with_merged=True)
+    return {
+        "patient": found,
+        "born": birth_text(found.birth_date),
+        "other": found.merged_into,
+        "may_open": found.merged_into is not None and mine.filter(pk=found.merged_into.pk).exists(),
+        "may_read_audit": holds(request.user, Permission.AUDIT_READ, found.home_location_id),
+        "may_read_letters": holds(request.user, Permission.MESSAGE_READ, found.home_location_id),
+    }
 
 
 def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
@@ -108,6 +127,8 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         "referred": localtime.day_text(localtime.day_of(referral.received_at, tz)) if referral else "",
         "may_write": holds(request.user, Permission.PATIENT_WRITE, where),
         "may_withdraw_consent": holds(request.user, Permission.CONSENT_WITHDRAW, where),
+        "may_merge": holds(request.user, Permission.PATIENT_MERGE, where),
+        "has_merges": Patient.objects.filter(merged_into=found).exists(),
         "may_correct_death": found.is_deceased and holds(request.user, Permission.PATIENT_CORRECT_DEATH, where),
         "speaks": capfirst(found.get_language_display()),
         "interpreter": {True: _("Needed"), False: _("Not needed"), None: _("Not asked")}[found.needs_interpreter],
@@ -227,6 +248,7 @@ def _register_page(
         "form": form,
         "referral": referral,
         "may_link": referral is not None and referral.can_be_registered,
+        "may_merge": holds(request.user, Permission.PATIENT_MERGE),
         "at_once": [form[name] for name in AT_ONCE],
         "the_rest": [form[name] for name in form.fields if name not in AT_ONCE and not form[name].is_hidden],
         "alike": alike,

@@ -1,6 +1,7 @@
 """The things of this floor."""
 
 from .courses import Course
+from .merges import Merge
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
 from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold, all_lanes
 from .visittypes import DOSING, INTAKE, INTEGRATION, VisitType
@@ -17,6 +18,7 @@ __all__ = [
     "ChangeRequest",
     "Course",
     "FreedSlot",
+    "Merge",
     "Reminder",
     "ReminderPlan",
     "ReminderPlanItem",
