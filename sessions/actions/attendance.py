@@ -200,18 +200,23 @@ def _ask_to_call(by: User, visit: Appointment, now: datetime) -> None:
 def undo_no_show(*, by: User, appointment: Appointment, because: str, now: datetime) -> Appointment:
     """Return the visit, planned again, with everything it held. ``because`` is kept on the visit.
 
-    Refuses another day, and a room or person that somebody else was given meanwhile.
+    Refuses another day, a room or person that somebody else was given meanwhile, and a dose that lies too near one that was booked
+    meanwhile: it counted for nothing while it was missed.
     """
     try:
         with holds.last_word():
             team = holds.team_of(appointment)
-            holds.lock_team({appointment.room_id} if appointment.room_id else set(), [team], appointment.patient_id)
+            held = holds.lock_team(
+                {appointment.room_id} if appointment.room_id else set(), [team], appointment.patient_id
+            )
             visit = Appointment.objects.locked().get(pk=appointment.pk)
             if not visit.was_missed:
                 raise _refuse_move(visit, _("There is nothing to take back: %(name)s's visit is “%(state)s”."))
             tz = visit.location.tz
             if localtime.day_of(now, tz) != localtime.day_of(visit.starts_at, tz):
                 raise TooLate(_("This can be taken back on the day itself only. Book a new visit instead."))
+            if visit.visit_type.is_dosing:
+                placing.guard_distance(held[-1], visit, now=now)
             holds.take(visit, team)
             worklist.close_about(
                 by=by, kind=WorkItem.Kind.CALL_PATIENT, or_kind=WorkItem.Kind.OUTREACH, subject_id=visit.pk,

@@ -31,7 +31,7 @@ class NotAllOfIt(Refused):
 
 
 class EmptyCourse(Refused):
-    """There is nothing to book."""
+    """There is nothing to book, or nothing but talks."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ def book_course(
     """Return the course, every visit of it booked, as ``visits.book_visit`` books one.
 
     Refuses with the first visit that cannot be booked and why (it is taken, a dose lacks something, doses are too near each other),
-    and then books none; and a course of nothing.
+    and then books none; and a course without a dose.
     """
-    if not planned:
-        raise EmptyCourse(_("There is no visit in this course. Plan it again."))
+    if not any(one.visit_type.is_dosing for one in planned):
+        raise EmptyCourse(_("There is no dose in this course. Plan it again."))
     in_order = sorted(planned, key=lambda one: one.starts_at)
     course = Course.objects.create(
         patient=patient, location=location, doses=sum(one.visit_type.is_dosing for one in planned), booked_by=by,

@@ -67,6 +67,10 @@ class DoseNotMet(Refused):
         self.unmet = tuple(unmet)
 
 
+class TooNear(Refused):
+    """Two dosing visits of a patient would lie too near each other."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where, when and with whom a visit of a kind would be: what is looked at, and what a refusal speaks of."""
@@ -236,6 +240,17 @@ def guard_dose(*, by: User, place: Place, now: datetime, ignoring: Appointment |
     )  # fmt: skip
     if unmet:
         raise DoseNotMet(unmet)
+
+
+def guard_distance(patient: Patient, visit: Appointment, *, now: datetime) -> None:
+    """Refuse a dosing visit that comes back and lies too near another one; the patient's row is locked."""
+    days, tz = dosegate.days_between(now), visit.location.tz
+    near = dosegate.too_near(dosegate.doses_of(patient, visit), visit.starts_at, tz, days)
+    if near:
+        raise TooNear(
+            _("There are less than %(hours)d hours to the dosing visit on %(when)s, which was booked meanwhile. Move or cancel that one first.")
+            % {"hours": days * 24, "when": localtime.moment_text(near[0].starts_at, near[0].location.tz)}
+        )  # fmt: skip
 
 
 def as_locked(place: Place, rooms: dict[uuid.UUID, Room], people: dict[uuid.UUID, User], patient: Patient) -> Place:

@@ -36,11 +36,11 @@ def make_another(cast: Cast, name: str) -> Patient:
     return may_be_dosed(cast, make.make_patient(cast.denver, name, portal_user=user, portal_since=make.NOON))
 
 
-def may_be_dosed(cast: Cast, patient: Patient) -> Patient:
+def may_be_dosed(cast: Cast, patient: Patient, at: datetime = make.NOON, **clearance: Any) -> Patient:
     """Return the patient with everything that a dosing visit asks for: screened and clear, cleared, consented, an escort named."""
-    make.make_clearance(patient, "cleared", by=cast.dana)
-    write_clean(patient, cast.dana, make.NOON)
-    flags.rescreen(by=cast.nina, patient=patient, now=make.NOON)
+    make.make_clearance(patient, "cleared", by=cast.dana, **clearance)
+    write_clean(patient, cast.dana, at)
+    flags.rescreen(by=cast.nina, patient=patient, now=at)
     for kind, route in ((ConsentKind.TREATMENT, ""), (ConsentKind.KETAMINE, "sl")):
         text = ConsentText.objects.filter(kind=kind, route=route).first()
         text = text or make.make_consent_text(cast.dana, cast.denver, kind=kind, route=route)

@@ -391,6 +391,22 @@ class TestTheDoseGate:
         )  # fmt: skip
         assert moved.starts_at == at("11:00", 21)
 
+    def test_a_missed_dose_does_not_come_back_beside_one_booked_since(
+        self, cast: Cast, kind: VisitType, room: Room, device: Device, pat: Patient
+    ) -> None:
+        missed = book_dose(cast, pat, team(cast, device), room)
+        attendance.mark_no_show(by=cast.frida, appointment=missed, now=at("10:25"))
+        other = book_dose(cast, pat, team(cast, device), room, starts_at=at("10:00", 15), now=at("10:30"))
+        with pytest.raises(placing.TooNear, match=r"less than 72 hours to the dosing visit on Fri 15 Jan 2027.*10:00"):
+            attendance.undo_no_show(by=cast.frida, appointment=missed, because="In the garden", now=at("10:40"))
+        assert not holds.has_any(missed)
+        changes.cancel(
+            by=cast.frida, appointment=other, cancelled_by=Appointment.CancelledBy.CLINIC,
+            reason=Appointment.CancelReason.OTHER, note="", seen_version=1, now=at("10:45"),
+        )  # fmt: skip
+        back = attendance.undo_no_show(by=cast.frida, appointment=missed, because="In the garden", now=at("10:50"))
+        assert (back.status, holds.has_any(back)) == ("booked", True)
+
     @pytest.mark.parametrize(
         ("first", "second", "zone", "far_enough"),
         [

@@ -12,6 +12,7 @@ from patients.models import Contact, Patient
 from sessions import visitkinds
 from sessions.actions import courses, visittypes
 from sessions.actions.courses import Planned
+from sessions.actions.holds import Team
 from sessions.models import Appointment, Course, ResourceHold, VisitType
 from tests import factories as make
 from tests.cast import Cast
@@ -127,11 +128,14 @@ def test_what_is_no_plan_is_refused(
     assert not Appointment.objects.filter(patient=pat).exists()
 
 
-def test_a_course_of_nothing_is_refused(cast: Cast, pat: Patient) -> None:
-    with pytest.raises(courses.EmptyCourse, match="no visit in this course"):
-        courses.book_course(
-            by=cast.frida, patient=pat, location=cast.denver, planned=[], told_by_phone=False, now=make.NOON
-        )
+def test_a_course_of_nothing_or_of_talks_alone_is_refused(cast: Cast, pat: Patient) -> None:
+    talk = Planned(VisitType.objects.get(code="integration"), Team((cast.theo,)), cast.room, at("10:00", 18))
+    for planned in ([], [talk]):
+        with pytest.raises(courses.EmptyCourse, match="no dose in this course"):
+            courses.book_course(
+                by=cast.frida, patient=pat, location=cast.denver, planned=planned, told_by_phone=False, now=make.NOON
+            )
+    assert not Appointment.objects.filter(patient=pat).exists()
 
 
 def test_two_doses_of_one_course_keep_their_distance(cast: Cast, pat: Patient, room: Room) -> None:
