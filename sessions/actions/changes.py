@@ -1,7 +1,7 @@
 """Visits that are moved and cancelled. How they are booked is in ``visits``; what becomes of them on the day in ``attendance``."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -15,9 +15,21 @@ from patients.models import Referral
 from sessions.actions import freed, holds, placing, reminders, wishes
 from sessions.actions.holds import Team
 from sessions.actions.placing import Place
-from sessions.models import Appointment, FreedSlot, Reminder
+from sessions.models import Appointment, FreedSlot, Reminder, VisitMove
 
 Status = Appointment.Status
+
+
+@dataclass(frozen=True)
+class Why:
+    """Who asked for a move, and why: codes and a few words. All empty where nobody was asked."""
+
+    asked_by: Appointment.CancelledBy | None = None
+    reason: VisitMove.Reason | None = None
+    note: str = ""
+
+
+NOBODY_SAID = Why()
 
 
 class NotPossibleNow(Refused):
@@ -34,6 +46,7 @@ class ChangedMeanwhile(Refused):
             )
             % {"now": said(appointment)}
         )
+        self.appointment = appointment
 
 
 class MovedMeanwhile(Refused):
@@ -70,6 +83,7 @@ def reschedule(
     starts_at: datetime,
     seen_version: int,
     now: datetime,
+    why: Why = NOBODY_SAID,
 ) -> Appointment:
     """Return the visit at its new time, with its new person and room: the same row, what it held let go and taken anew.
 
@@ -80,7 +94,7 @@ def reschedule(
     team = holds.team_of(appointment)
     return move(
         by=by, appointment=appointment, team=replace(team, people=(clinician, *team.others)), room=room,
-        starts_at=starts_at, seen_version=seen_version, now=now,
+        starts_at=starts_at, seen_version=seen_version, now=now, why=why,
     )  # fmt: skip
 
 
@@ -94,17 +108,23 @@ def move(
     starts_at: datetime,
     seen_version: int,
     now: datetime,
+    why: Why = NOBODY_SAID,
 ) -> Appointment:
-    """Return the visit at its new time with its new team and room, as ``reschedule`` does; a dose is asked about anew."""
+    """Return the visit at its new time with its new team and room, as ``reschedule`` does; a dose is asked about anew.
+
+    ``why`` is kept with who moved it and from what to what (``VisitMove``).
+    """
     place = Place(appointment.location, appointment.visit_type, team, room, appointment.patient, starts_at)
     try:
         with holds.last_word():
-            return _move_locked(place, by=by, appointment=appointment, seen_version=seen_version, now=now)
+            return _move_locked(place, by=by, appointment=appointment, seen_version=seen_version, now=now, why=why)
     except holds.SlotTaken as taken:
         raise holds.SlotTaken(taken.message, placing.alternatives(place, now=now, ignoring=appointment)) from taken
 
 
-def _move_locked(place: Place, *, by: User, appointment: Appointment, seen_version: int, now: datetime) -> Appointment:
+def _move_locked(
+    place: Place, *, by: User, appointment: Appointment, seen_version: int, now: datetime, why: Why
+) -> Appointment:
     before = holds.team_of(appointment)
     wanted_rooms = {pk for pk in (appointment.room_id, place.room.pk if place.room else None) if pk is not None}
     rooms, people, patient = holds.lock_team(wanted_rooms, [before, place.team], appointment.patient_id)
@@ -125,7 +145,7 @@ def _move_locked(place: Place, *, by: User, appointment: Appointment, seen_versi
     is_new_time = starts_at != visit.starts_at
     if visit.visit_type.is_dosing and is_new_time:
         placing.guard_dose(by=by, place=place, now=now, ignoring=visit)
-    was = placing.facts(visit)
+    was, old_time, old_room = placing.facts(visit), visit.starts_at, visit.room
     if is_new_time:
         freed.note(visit=visit, team=before, because=FreedSlot.Because.MOVED, now=now)
     visit.clinician, visit.room = place.team.clinician, place.room
@@ -144,7 +164,15 @@ def _move_locked(place: Place, *, by: User, appointment: Appointment, seen_versi
     holds.take(visit, place.team)
     holds.lay_out(visit, place.team)
     wishes.settle(by=by, appointment=visit, now=now)
-    audit.record(by, audit.Verb.APPOINTMENT_MOVED, visit, now=now, details={"from": was, "to": placing.facts(visit)})
+    VisitMove.objects.create(
+        appointment=visit, version=visit.version, starts_from=old_time, starts_to=visit.starts_at, room_from=old_room,
+        room_to=visit.room, people_from=[who.pk for who in before.people], people_to=[who.pk for who in place.team.people],
+        asked_by=why.asked_by or "", reason=why.reason or "", note=why.note, moved_by=by, moved_at=now,
+    )  # fmt: skip
+    told = {"by": why.asked_by, "reason": why.reason} if why.asked_by else {}
+    audit.record(
+        by, audit.Verb.APPOINTMENT_MOVED, visit, now=now, details={"from": was, "to": placing.facts(visit), **told}
+    )
     if is_new_time:
         reminders.plan(by=by, appointment=visit, now=now)
     return visit

@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from clinic.forms import words
 from clinic.forms.words import spoken
 from patients.models import Patient
+from sessions.actions.changes import Why
 from sessions.actions.visits import Whereabouts
 from sessions.availability import Opening
-from sessions.models import Appointment, VisitType
+from sessions.models import Appointment, VisitMove, VisitType
 
 # More people or devices than any kind of visit takes are nobody's slot.
 MOST_IN_A_SLOT = 10
@@ -152,10 +153,57 @@ class BookVisitForm(ChooseSlotForm):
         return [self[name] for name in ("told", "place", "phone", "link") if name in self.fields]
 
 
+def _reasons_of(asked_by: Appointment.CancelledBy, *reasons: VisitMove.Reason) -> list[tuple[str, Any]]:
+    return spoken((f"{asked_by}:{reason}", reason.label) for reason in reasons)
+
+
+# One list says both who asked and why, so that it is one choice on a busy morning.
+_REASONS_TO_MOVE = [
+    (
+        _("The patient asks"),
+        _reasons_of(
+            Appointment.CancelledBy.PATIENT, VisitMove.Reason.SUITS_BETTER, VisitMove.Reason.ILLNESS,
+            VisitMove.Reason.WORK, VisitMove.Reason.TRANSPORT, VisitMove.Reason.OTHER,
+        ),
+    ),
+    (
+        _("The clinic moves it"),
+        _reasons_of(
+            Appointment.CancelledBy.CLINIC, VisitMove.Reason.CLINICIAN_AWAY, VisitMove.Reason.CLINIC_CLOSED,
+            VisitMove.Reason.PLACE, VisitMove.Reason.SUITS_BETTER, VisitMove.Reason.OTHER,
+        ),
+    ),
+]  # fmt: skip
+
+
 class RescheduleForm(ChooseSlotForm):
-    """Where to move a visit. ``version`` is the visit's when the page was made."""
+    """Where to move a visit, on whose wish and why. ``version`` is the visit's when the page was made."""
+
+    # What a patient who asks for another time on the portal has said by that.
+    ASKED: ClassVar = f"{Appointment.CancelledBy.PATIENT}:{VisitMove.Reason.SUITS_BETTER}"
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+    why = forms.ChoiceField(
+        label=_("Why is it moved?"),
+        choices=[("", _("Choose…")), *_REASONS_TO_MOVE],
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Say who asked for the move, and why.")),
+    )
+    note = forms.CharField(
+        label=_("Note"),
+        required=False,
+        max_length=300,
+        help_text=_("For the desk only, nothing clinical. The patient does not see it."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def reason(self) -> Why:
+        """Return who asked for the move and why, as codes, with the note."""
+        asked_by, _colon, reason = self.cleaned_data["why"].partition(":")
+        return Why(Appointment.CancelledBy(asked_by), VisitMove.Reason(reason), self.cleaned_data["note"])
+
+    def extra(self) -> list[forms.BoundField]:
+        """Return the fields beside the time."""
+        return [self["why"], self["note"]]
 
 
 class SeenVersionForm(words.Form):

@@ -2,6 +2,7 @@
 
 from .courses import Course
 from .merges import Merge
+from .moves import VisitMove
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
 from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold, all_lanes
 from .visittypes import DOSING, INTAKE, INTEGRATION, VisitType
@@ -23,6 +24,7 @@ __all__ = [
     "ReminderPlan",
     "ReminderPlanItem",
     "ResourceHold",
+    "VisitMove",
     "VisitType",
     "WaitlistEntry",
     "WaitlistOffer",

@@ -35,7 +35,7 @@ from sessions.forms.visits import (
     RescheduleForm,
 )
 from sessions.models import INTAKE, Appointment, Block, ChangeRequest, Reminder, VisitType, without_offers
-from sessions.views import openings
+from sessions.views import openings, story
 
 
 def _whom(request: StaffRequest) -> tuple[Referral | None, Patient, Location] | None:
@@ -232,7 +232,7 @@ def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str,
         "open_wish": next((wish for wish in shown if wish["is_open"]), None),
         "may_answer": holds(request.user, Permission.APPOINTMENT_BOOK, visit.location_id),
         "may_read_letters": holds(request.user, Permission.MESSAGE_READ, visit.location_id),
-        "story": _story(visit),
+        "story": story.story(visit),
         **_parts(visit),
         "hindrance": _hindrance(visit, request.now),
     }
@@ -268,62 +268,27 @@ def _hindrance(visit: Appointment, now: datetime) -> str:
     return str(found.words) if found else ""
 
 
-def _story(visit: Appointment) -> list[dict[str, str]]:
-    """Return what happened to the visit so far, oldest first."""
-    moments = [
-        (visit.booked_at, _("Booked"), "calendar", visit.booked_by.name),
-        (visit.confirmed_at, _("Confirmed"), "check-circle", ""),
-        (visit.checked_in_at, _("Here"), "door-open", ""),
-        (visit.started_at, _("In room"), "activity", ""),
-        (visit.finished_at, visit.word, "check2-all", ""),
-        (
-            visit.recorded_at,
-            _("Recorded afterwards"),
-            "journal-check",
-            visit.recorded_by.name if visit.recorded_by else "",
-        ),
-        (visit.no_show_at, _("Did not come"), "hourglass", ""),
-        (visit.cancelled_at, _("Cancelled"), "x", _cancelled_words(visit)),
-    ]
-    told = [
-        {"time": localtime.moment_text(at, visit.location.tz), "title": title, "icon": icon, "by": by}
-        for at, title, icon, by in moments
-        if at is not None
-    ]
-    if visit.recorded_at is not None:
-        told[-1]["text"] = ": ".join(
-            filter(None, [str(capfirst(visit.get_record_reason_display())), visit.record_note])
-        )
-    if visit.no_show_undone_because:
-        told.append({"title": _("“Did not come” was taken back"), "icon": "arrow-counterclockwise", "time": "",
-                     "text": visit.no_show_undone_because})  # fmt: skip
-    return told
-
-
-def _cancelled_words(visit: Appointment) -> str:
-    if not visit.is_cancelled:
-        return ""
-    words = [visit.get_cancelled_by_display(), visit.get_cancel_reason_display()]
-    return ", ".join([*words, *([_("late")] if visit.cancel_is_late else [])])
-
-
 @staff_view(Permission.APPOINTMENT_BOOK, methods=GET_POST)
 def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """Choose another time, person or room for a visit, and move it."""
     visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
     choices = timetable.choices(visit.location, visit.visit_type)
-    form = RescheduleForm(request.POST or None, initial={"version": visit.version})
+    wish = next((wish for wish in _wishes(visit, request.now) if wish["is_open"]), None)
+    asked = {"why": RescheduleForm.ASKED} if wish else {}
+    form = RescheduleForm(request.POST or None, initial={"version": visit.version, **asked})
     alternatives: list[dict[str, str]] = []
+    changed = None
     if request.method == "POST" and form.is_valid() and (place := openings.place_of(form, choices)):
         slot, team, room = place
         try:
             moved = changes.move(
                 by=request.user, appointment=visit, team=team, room=room, starts_at=slot.starts_at,
-                seen_version=form.cleaned_data["version"], now=request.now,
+                seen_version=form.cleaned_data["version"], now=request.now, why=form.reason(),
             )  # fmt: skip
         except Refused as refusal:
             form.add_error(None, str(refusal))
             alternatives = openings.alternatives_of(refusal, choices, visit.location.tz)
+            changed = story.changed_since(refusal, form.cleaned_data["version"])
             visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
             _now_seen(form, visit, refusal)
         else:
@@ -334,8 +299,8 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
         chosen=openings.chosen_in(form), ignoring=visit,
     )  # fmt: skip
     context |= {
-        "form": form, "alternatives": alternatives, "visit": visit, "now_at": changes.said(visit),
-        "wish": next((wish for wish in _wishes(visit, request.now) if wish["is_open"]), None),
+        "form": form, "alternatives": alternatives, "visit": visit, "now_at": changes.said(visit), "changed": changed,
+        "wish": wish,
     }  # fmt: skip
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, "sessions/reschedule.html", context, part="slots", status=status)
@@ -344,7 +309,8 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
 def _now_seen(form: forms.Form, visit: Appointment, refusal: Refused) -> None:
     """Let the next try be about the visit as it is now: the page that says no shows it, and keeps what was typed."""
     if isinstance(refusal, changes.ChangedMeanwhile):
-        form.data = {**form.data, "version": str(visit.version)}
+        # One by one: unpacked, what was posted is lists.
+        form.data = {key: form.data[key] for key in form.data} | {"version": str(visit.version)}
 
 
 def _moved_sentence(before: Appointment, visit: Appointment) -> str:
@@ -365,6 +331,7 @@ def cancel_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Http
     """Say who cancels a visit and why, and cancel it."""
     visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
     form = CancelAppointmentForm(request.POST or None, initial={"version": visit.version})
+    changed = None
     if request.method == "POST" and form.is_valid():
         try:
             cancelled = changes.cancel(
@@ -374,12 +341,16 @@ def cancel_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Http
             )  # fmt: skip
         except Refused as refusal:
             form.add_error(None, str(refusal))
+            changed = story.changed_since(refusal, form.cleaned_data["version"])
             visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
             _now_seen(form, visit, refusal)
         else:
             messages.success(request, _cancelled_sentence(cancelled, request.now))
             return go(request, "sessions:appointment", visit.pk)
-    context = {"form": form, "visit": visit, "said": changes.said(visit), "late_from": _late_from(visit, request.now)}
+    context = {
+        "form": form, "visit": visit, "said": changes.said(visit), "changed": changed,
+        "late_from": _late_from(visit, request.now), "is_late": request.now > visit.notice_ends_at(),
+    }  # fmt: skip
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, "sessions/cancel_appointment.html", context, status=status)
 
@@ -388,7 +359,7 @@ def _late_from(visit: Appointment, now: datetime) -> str:
     """Return what to know about notice before cancelling."""
     ends = localtime.moment_text(visit.notice_ends_at(), visit.location.tz)
     if now > visit.notice_ends_at():
-        return _("The notice ended %(when)s: a cancellation by the patient counts as late.") % {"when": ends}
+        return _("This is a late cancellation if the patient cancels: the notice ended %(when)s.") % {"when": ends}
     return _("Until %(when)s a cancellation by the patient is not late.") % {"when": ends}
 
 

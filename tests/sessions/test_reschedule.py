@@ -6,14 +6,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
 from clinic import localtime
 from clinic.models import AuditEvent, OutboundMessage, Role, User, WorkItem
 from sessions.actions import attendance, changes, holds, placing, wishes
-from sessions.forms.visits import Slot
-from sessions.models import Appointment, Block, ChangeRequest, Reminder, ResourceHold
+from sessions.forms.visits import RescheduleForm, Slot
+from sessions.models import Appointment, Block, ChangeRequest, Reminder, ResourceHold, VisitMove
 from tests import factories as make
 from tests.cast import Cast, make_cast
 from tests.conftest import SignedIn
@@ -21,6 +21,8 @@ from tests.conftest import SignedIn
 from .booking import TEN, at, book, in_thread
 
 FRIDAY = at("14:00", 15)
+# Why a visit is moved, as the page sends it.
+ASKED = RescheduleForm.ASKED
 
 
 @pytest.fixture
@@ -89,6 +91,22 @@ class TestAction:
         assert Block.objects.get().starts_at == FRIDAY
         event = AuditEvent.objects.get(verb="appointment.moved")
         assert event.details["from"]["starts_at"] == TEN.isoformat()
+
+    def test_who_moved_it_from_what_to_what_and_why_is_kept(self, cast: Cast, visit: Appointment) -> None:
+        drew, reasons = colleague(cast), VisitMove.Reason
+        why = changes.Why(Appointment.CancelledBy.CLINIC, reasons.CLINICIAN_AWAY, "Dana has a course")
+        move(cast, visit, clinician=drew, why=why)
+        kept = VisitMove.objects.get()
+        assert (kept.starts_from, kept.starts_to, kept.moved_by, kept.moved_at) == (TEN, FRIDAY, cast.felix, make.NOON)
+        assert (kept.people_from, kept.people_to, kept.version) == ([cast.dana.pk], [drew.pk], 2)
+        assert kept.why == "Clinic, clinician away, Dana has a course"
+        assert AuditEvent.objects.get(verb="appointment.moved").details["reason"] == "clinician_away"
+        # A move that nobody gave a reason for is a move all the same, and neither is ever rewritten.
+        visit.refresh_from_db()
+        move(cast, visit, starts_at=TEN, clinician=drew)
+        assert VisitMove.objects.get(version=3).why == ""
+        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+            VisitMove.objects.update(note="")
 
     def test_letters_of_the_old_time_die_and_one_says_the_new(self, cast: Cast, visit: Appointment) -> None:
         """Scenario 24."""
@@ -180,8 +198,24 @@ class TestPage:
         client = signed_in(cast.frida)
         page = client.get(self.url(visit, "?week=2027-01-11"))
         assert 'value="2027-01-15T21:00Z~' in page.content.decode()
-        answer = client.post(self.url(visit), {"slot": self.slot(cast), "version": 1}, follow=True)
-        assert "moved to Fri 15 Jan 2027 14:00 MST. Quinn is told by e-mail." in answer.content.decode()
+        answer = client.post(self.url(visit), {"slot": self.slot(cast), "version": 1, "why": ASKED}, follow=True)
+        html = answer.content.decode()
+        assert "moved to Fri 15 Jan 2027 14:00 MST. Quinn is told by e-mail." in html
+        # So far: who, from when to when, on whose wish.
+        assert "From Thu 14 Jan 2027 10:00 MST to Fri 15 Jan 2027 14:00 MST. Patient, another time suits better" in html
+        assert "Wed 13 Jan 2027 09:00 MST · Frida Flores" in html
+
+    def test_nobody_guesses_why(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn) -> None:
+        client = signed_in(cast.frida)
+        for why in ("", "patient", "moon:other", "clinic:illness"):
+            answer = client.post(
+                self.url(visit), {"slot": self.slot(cast), "version": 1, "why": why, "note": "keep me"}
+            )
+            assert answer.status_code == 422
+            html = answer.content.decode()
+            assert "Say who asked for the move, and why." in html
+            assert "keep me" in html
+        assert not VisitMove.objects.exists()
 
     def test_the_visit_is_no_obstacle_to_itself(
         self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn
@@ -190,14 +224,36 @@ class TestPage:
         assert "2027-01-14T17:15Z~" in page
 
     def test_a_stale_page_is_refused(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn) -> None:
-        move(cast, visit, starts_at=at("11:30"))
-        answer = signed_in(cast.frida).post(self.url(visit), {"slot": self.slot(cast), "version": 1})
+        """What was and what is stand beside each other, with who and when; what was chosen stays, and a second try works."""
+        why = changes.Why(Appointment.CancelledBy.CLINIC, VisitMove.Reason.PLACE)
+        move(cast, attendance.confirm(by=cast.nina, appointment=visit, seen_version=1, now=make.NOON),
+             starts_at=at("11:30"), room=cast.second_room, why=why)  # fmt: skip
+        client, sent = signed_in(cast.frida), {"slot": self.slot(cast), "version": 2, "why": ASKED, "note": "called"}
+        answer = client.post(self.url(visit), sent)
         assert answer.status_code == 422
-        assert "Somebody changed this visit" in answer.content.decode()
+        html = answer.content.decode()
+        assert "Somebody changed this visit" in html
+        for before, after in (
+            ("Thu 14 Jan 2027 10:00 MST", "Thu 14 Jan 2027 11:30 MST"),
+            (cast.room.name, cast.second_room.name),
+            ("Confirmed", "Planned"),
+        ):
+            assert f"<del>{before}</del></td><td><ins><strong>{after}</strong>" in html
+        assert f"{cast.felix.name} moved a visit" in html
+        assert "Clinic, room or device needed elsewhere" in html
+        assert f"{cast.nina.name} confirmed" not in html
+        assert 'value="called"' in html
+        assert f'value="{ASKED}" selected' in html
+        stale = client.post(reverse("sessions:cancel_appointment", args=[visit.pk]),
+                            {"version": 1, "cancelled_by": "patient", "reason": "illness", "note": "kept"})  # fmt: skip
+        html = stale.content.decode()
+        assert f"{cast.nina.name} confirmed a visit" in html
+        assert "<td>Planned</td><td>Planned</td>" in html
+        assert client.post(self.url(visit), {**sent, "version": 3}).status_code == 302
 
     @pytest.mark.parametrize("junk", ["", "x", "2027-01-15T21:00Z~x~y", "~~", "2027-13-45T99:99Z~~"])
     def test_junk_is_a_sentence(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn, junk: str) -> None:
-        answer = signed_in(cast.frida).post(self.url(visit), {"slot": junk, "version": 1})
+        answer = signed_in(cast.frida).post(self.url(visit), {"slot": junk, "version": 1, "why": ASKED})
         assert answer.status_code == 422
         assert "Choose a time from the list." in answer.content.decode()
 
@@ -205,7 +261,7 @@ class TestPage:
     def test_strangers(self, cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn, who: str) -> None:
         client = signed_in(getattr(cast, who))
         assert client.get(self.url(visit)).status_code == 404
-        assert client.post(self.url(visit), {"slot": self.slot(cast), "version": 1}).status_code == 404
+        assert client.post(self.url(visit), {"slot": self.slot(cast), "version": 1, "why": ASKED}).status_code == 404
         visit.refresh_from_db()
         assert visit.starts_at == TEN
 
@@ -215,7 +271,7 @@ class TestPage:
         """D5: a room of Phoenix, a clinician of Phoenix."""
         for clinician, room in ((cast.omar, cast.room), (cast.dana, cast.phoenix_room), (cast.theo, cast.room)):
             slot = str(Slot(FRIDAY, clinician.pk, room.pk))
-            answer = signed_in(cast.frida).post(self.url(visit), {"slot": slot, "version": 1})
+            answer = signed_in(cast.frida).post(self.url(visit), {"slot": slot, "version": 1, "why": ASKED})
             assert answer.status_code == 422
         visit.refresh_from_db()
         assert visit.starts_at == TEN
