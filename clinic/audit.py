@@ -47,6 +47,7 @@ class Verb(StrEnum):
     APPOINTMENT_CONFIRMED = "appointment.confirmed"
     APPOINTMENT_HELD = "appointment.held"
     APPOINTMENT_LEFT = "appointment.left"
+    APPOINTMENT_LEFT_UNDONE = "appointment.left_undone"
     APPOINTMENT_MISSED = "appointment.missed"
     APPOINTMENT_MISS_UNDONE = "appointment.miss_undone"
     APPOINTMENT_MOVED = "appointment.moved"

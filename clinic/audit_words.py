@@ -27,6 +27,7 @@ WORDS: dict[Verb, Any] = {
     Verb.APPOINTMENT_CONFIRMED: _("confirmed a visit"),
     Verb.APPOINTMENT_HELD: _("held a time for somebody"),
     Verb.APPOINTMENT_LEFT: _("recorded that somebody left early"),
+    Verb.APPOINTMENT_LEFT_UNDONE: _("took “left” back"),
     Verb.APPOINTMENT_MISSED: _("recorded that somebody did not come"),
     Verb.APPOINTMENT_MISS_UNDONE: _("took “did not come” back"),
     Verb.APPOINTMENT_MOVED: _("moved a visit"),

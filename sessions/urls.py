@@ -63,6 +63,7 @@ appointment_urls: list[URLPattern] = [
     path("appointments/<uuid:appointment_id>/start/", attendance.start_appointment, name="start_appointment"),
     path("appointments/<uuid:appointment_id>/finish/", attendance.finish_appointment, name="finish_appointment"),
     path("appointments/<uuid:appointment_id>/left/", attendance.mark_left, name="mark_left"),
+    path("appointments/<uuid:appointment_id>/undo-left/", attendance.undo_left, name="undo_left"),
     path("appointments/<uuid:appointment_id>/no-show/", attendance.mark_no_show, name="mark_no_show"),
     path("appointments/<uuid:appointment_id>/undo-no-show/", attendance.undo_no_show, name="undo_no_show"),
     path(

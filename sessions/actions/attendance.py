@@ -161,6 +161,30 @@ def mark_left(*, by: User, appointment: Appointment, now: datetime) -> Appointme
 
 
 @transaction.atomic
+def undo_left(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
+    """Return the visit, the patient here or in the room as before: a slip, as with a check-in. Refuses after ten minutes.
+
+    Whoever left keeps what the visit held, so nothing has to be taken anew.
+    """
+    visit = Appointment.objects.locked_with().get(pk=appointment.pk)
+    if visit.status != Status.LEFT:
+        raise _refuse_move(visit, _("There is no leaving to take back: %(name)s's visit is “%(state)s”."))
+    if not visit.can_undo_left(now):
+        raise TooLate(
+            _("“Left” can be taken back for ten minutes. If %(name)s is back, book a new visit.")
+            % {"name": visit.patient.called}
+        )
+    return _become(
+        by=by,
+        visit=visit,
+        status=Status.IN_PROGRESS if visit.started_at else Status.CHECKED_IN,
+        verb=audit.Verb.APPOINTMENT_LEFT_UNDONE,
+        now=now,
+        finished_at=None,
+    )
+
+
+@transaction.atomic
 def mark_no_show(*, by: User, appointment: Appointment, now: datetime) -> Appointment:
     """Return the visit, the patient not having come; room and people are free again, and the desk is asked to call.
 

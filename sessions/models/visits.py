@@ -118,7 +118,8 @@ class Appointment(Record):
         Status.NO_SHOW: frozenset({Status.BOOKED, Status.COMPLETED}),
         # Back only from what was recorded afterwards, while that may be a slip (can_undo_record).
         Status.COMPLETED: frozenset({Status.BOOKED, Status.NO_SHOW}),
-        Status.LEFT: frozenset(),
+        # Back only while that may be a slip (can_undo_left).
+        Status.LEFT: frozenset({Status.CHECKED_IN, Status.IN_PROGRESS}),
         Status.CANCELLED: frozenset(),
         Status.ENTERED_IN_ERROR: frozenset(),
     }
@@ -280,7 +281,7 @@ class Appointment(Record):
 
     @property
     def can_be_checked_in(self) -> bool:
-        return self.may_become(self.Status.CHECKED_IN)
+        return self.status in self.AWAITED
 
     @property
     def can_be_confirmed(self) -> bool:
@@ -288,7 +289,7 @@ class Appointment(Record):
 
     @property
     def can_be_started(self) -> bool:
-        return self.may_become(self.Status.IN_PROGRESS)
+        return self.status == self.Status.CHECKED_IN
 
     @property
     def can_be_finished(self) -> bool:
@@ -345,6 +346,13 @@ class Appointment(Record):
             self.status == self.Status.CHECKED_IN
             and self.checked_in_at is not None
             and now <= self.checked_in_at + UNDO_CHECK_IN_WITHIN
+        )
+
+    def can_undo_left(self, now: datetime) -> bool:
+        return (
+            self.status == self.Status.LEFT
+            and self.finished_at is not None
+            and now <= self.finished_at + UNDO_CHECK_IN_WITHIN
         )
 
     def can_be_recorded(self, now: datetime) -> bool:

@@ -98,7 +98,19 @@ def finish_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Http
 @staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
 def mark_left(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """The patient left before the end."""
-    return _do(request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.mark_left, _("%(name)s has left."))
+    return _do(
+        request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.mark_left, _("%(name)s has left."),
+        undo="sessions:undo_left",
+    )  # fmt: skip
+
+
+@staff_view(Permission.APPOINTMENT_CONDUCT, methods=POST)
+def undo_left(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """“Left” was a slip."""
+    return _do(
+        request, appointment_id, Permission.APPOINTMENT_CONDUCT, attendance.undo_left,
+        _("%(name)s has not left: taken back."),
+    )  # fmt: skip
 
 
 @staff_view(Permission.APPOINTMENT_CHECK_IN, methods=POST)

@@ -184,6 +184,8 @@ def _acts(visit: Appointment, user: User, now: datetime) -> list[Act]:
         (may_conduct and visit.can_undo_record(now), _("Take back the record"), "arrow-counterclockwise",
          "undo_record_afterwards", "secondary", True),
         (may_conduct and visit.can_leave, _("Left before the end"), "box-arrow-right", "mark_left", "secondary", True),
+        (may_conduct and visit.can_undo_left(now), _("Take back “left”"), "arrow-counterclockwise", "undo_left",
+         "secondary", True),
         (may_check_in and visit.was_missed and is_today, _("Take back “did not come”"), "arrow-counterclockwise",
          "undo_no_show", "secondary", False),
         (may_book and visit.can_be_cancelled, _("Cancel the visit"), "x", "cancel_appointment", "quiet", False),

@@ -63,10 +63,21 @@ def test_a_second_press_on_the_same_spot_does_not_reach_the_neighbour(cast: Cast
 @pytest.mark.long
 def test_the_board_refreshes_itself_and_leaves_the_focus_alone(cast: Cast, desk: Page) -> None:
     make.make_appointment(cast.pat, cast.intake, cast.dana, at("11:30", 13), room=cast.room)
+    make.make_appointment(
+        make.make_patient(cast.denver, "Noa"),
+        cast.intake,
+        cast.tess,
+        at("09:00", 13),
+        status="no_show",
+        no_show_at=at("09:30", 13),
+    )
     desk.goto("/today/")
+    # What was folded out stays folded out.
+    desk.locator("#away-title").click()
     desk.get_by_role("link", name="Pat Moreau").focus()
     make.make_appointment(cast.quinn, cast.intake, cast.theo, at("11:00", 13), room=cast.second_room)
     expect(desk.get_by_role("link", name="Quinn Abbott")).to_be_visible(timeout=40_000)
+    expect(desk.get_by_role("link", name="Noa Example")).to_be_visible()
     assert desk.evaluate("document.activeElement.textContent") == "Pat Moreau"
 
 

@@ -70,6 +70,35 @@ def test_everybody_is_in_the_column_of_their_state(cast: Cast, desk: Client) -> 
     assert "Quinn Abbott" not in text
 
 
+def test_the_clinic_s_own_delay_is_told_with_its_reason(cast: Cast, desk: Client, signed_in: SignedIn) -> None:
+    """It is 09:00: Dana's visit of 07:25 should have ended at 08:40. Nobody else's name is told, nothing is moved."""
+    inside = make.make_appointment(
+        cast.pat, cast.intake, cast.dana, at("07:25", 13), status=S.IN_PROGRESS, checked_in_at=at("07:20", 13),
+        started_at=at("07:25", 13),
+    )  # fmt: skip
+    waits = make.make_appointment(cast.quinn, cast.intake, cast.dana, inside.ends_at)
+    page = desk.get("/today/").content.decode()
+    assert "About 20 min behind</span>Dana’s 07:25 is past its end" in page
+    assert "20 min past its end" in page
+    assert page.count("min behind") == 1
+    waits.refresh_from_db()
+    assert waits.starts_at == inside.ends_at
+    # Told from the whole day, whoever's visits are shown; and nothing of it elsewhere.
+    assert "About 20 min behind" in signed_in(cast.dana).get("/today/?mine=1&by=time").content.decode()
+    assert "min behind" not in signed_in(cast.olga).get("/today/").content.decode()
+
+
+def test_in_the_room_stands_above_done_and_leaving_says_when(cast: Cast, desk: Client) -> None:
+    gone = {"checked_in_at": at("08:00", 13), "finished_at": at("08:30", 13)}
+    visit_at(cast, "08:00", "Through", status=S.COMPLETED, started_at=at("08:00", 13), **gone)
+    visit_at(cast, "08:05", "Unseen", status=S.LEFT, **gone)
+    visit_at(cast, "08:10", "Seen", status=S.LEFT, started_at=at("08:10", 13), **gone)
+    visit_at(cast, "08:30", "Inside", status=S.IN_PROGRESS, checked_in_at=at("08:30", 13), started_at=at("08:30", 13))
+    page = desk.get("/today/")
+    assert [name.split()[0] for name in columns(page)["in_room"]] == ["Inside", "Through", "Unseen", "Seen"]
+    assert page.content.decode().count("Left before being seen") == 1
+
+
 def test_did_not_come_is_offered_from_its_minute_on(cast: Cast, signed_in: SignedIn) -> None:
     visit_at(cast, "09:00", "Tardy")
     for clock, offered in (("09:14", False), ("09:15", True)):
@@ -80,8 +109,8 @@ def test_did_not_come_is_offered_from_its_minute_on(cast: Cast, signed_in: Signe
 def test_buttons_follow_the_role(cast: Cast, now: Any, signed_in: SignedIn) -> None:
     visit_at(cast, "10:00", "Soon")
     visit_at(cast, "08:30", "Waiting", status=S.CHECKED_IN, checked_in_at=at("08:45", 13))
-    for who, expected in (("frida", {"check-in", "start"}), ("milo", {"check-in", "start"}), ("dana", {"start"}),
-                          ("petra", set())):  # fmt: skip
+    for who, expected in (("frida", {"check-in", "start", "left"}), ("milo", {"check-in", "start", "left"}),
+                          ("dana", {"start", "left"}), ("petra", set())):  # fmt: skip
         page = signed_in(getattr(cast, who)).get("/today/").content.decode()
         assert set(re.findall(r'formaction="/appointments/[0-9a-f-]{36}/([a-z-]+)/"', page)) == expected, who
 

@@ -211,7 +211,7 @@ class TestAppointmentPage:
 
 
 VERBS = ["confirm_appointment", "check_in", "undo_check_in", "start_appointment", "finish_appointment", "mark_left",
-         "mark_no_show"]  # fmt: skip
+         "undo_left", "mark_no_show"]  # fmt: skip
 
 
 class TestVerbs:

@@ -131,6 +131,15 @@ class TestInTheRoom:
         if started:
             do(cast, attendance.start, visit)
         assert do(cast, attendance.mark_left, visit).status == S.LEFT
+        assert "cannot be checked in" in refused(changes.NotPossibleNow, cast, attendance.check_in, visit)
+        assert "Check Quinn in first" in refused(changes.NotPossibleNow, cast, attendance.start, visit)
+        late = TEN + timedelta(minutes=10, seconds=1)
+        assert "for ten minutes" in refused(attendance.TooLate, cast, attendance.undo_left, visit, now=late)
+        back = do(cast, attendance.undo_left, visit, TEN + timedelta(minutes=10))
+        assert (back.status, back.finished_at) == (S.IN_PROGRESS if started else S.CHECKED_IN, None)
+        said = refused(changes.NotPossibleNow, cast, attendance.undo_left, visit)
+        assert said.startswith("There is no leaving to take back")
+        assert live(visit) == 3
 
     def test_nobody_can_leave_who_never_came(self, cast: Cast, visit: Appointment) -> None:
         assert refused(changes.NotPossibleNow, cast, attendance.mark_left, visit).startswith("Quinn cannot have left")
