@@ -290,6 +290,10 @@ def open_slots(
     everything = {*clinicians, *rooms, *([patient] if patient else []), *(one for seat in others for one in seat)}
     busy = {key: Busy.of(calendar, key) for key in everything | {one for kind in devices for one in kind}}
     seats = need.people
+
+    def able(who: uuid.UUID, spans: Sequence[Span], seat: int, start: datetime) -> bool:
+        return _at_work(spans, seats[seat], start) and busy[who].can_take(seats[seat], start)
+
     found = []
     day = first
     while day <= last:
@@ -298,17 +302,13 @@ def open_slots(
             who: at_work_on(day, calendar, who)
             for who in dict.fromkeys([*clinicians, *(one for seat in others for one in seat)])
         }
-
-        def able(who: uuid.UUID, seat: int, start: datetime) -> bool:
-            return _at_work(at_work[who], seats[seat], start) and busy[who].can_take(seats[seat], start)  # noqa: B023 - asked within its own round
-
         for start in grid_starts(day, calendar.tz, need.grid_minutes):
             end = start + need.duration
             if start < now or not _inside(opened, start, end + need.closing_margin):
                 continue
             if patient is not None and busy[patient].overlaps(start, end):
                 continue
-            leads = [who for who in clinicians if able(who, 0, start)]
+            leads = [who for who in clinicians if able(who, at_work[who], 0, start)]
             if not leads:
                 continue
             room = next((room for room in rooms if not busy[room].overlaps(start, end + need.room_tail)), None)
@@ -322,7 +322,7 @@ def open_slots(
             )
             if equipment is None:
                 continue
-            helpers = [[who for who in seat if able(who, n + 1, start)] for n, seat in enumerate(others)]
+            helpers = [[who for who in seat if able(who, at_work[who], n + 1, start)] for n, seat in enumerate(others)]
             for who in leads:
                 team = _team(need, helpers, (who,))
                 if team is not None:

@@ -99,7 +99,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock():
         grants.grant(connection)
         _become(django_settings.DATABASE_APP_ROLE)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        # What is append-only only the owner can empty.
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_as_owner)
+        yield
     with django_db_blocker.unblock():
         _become(None)
 
@@ -133,9 +136,6 @@ END $body$
 def _empty_as_owner(self: TransactionTestCase) -> None:
     with owner_rights(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(EMPTY)
-
-
-TransactionTestCase._fixture_teardown = _empty_as_owner  # type: ignore[attr-defined]  # what is append-only is the owner's
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Exists, F, Model, OuterRef, Subquery
 from django.db.models.functions import JSONObject
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -174,7 +174,12 @@ def locked(patient: Patient) -> Held:
     """Return the patient, held for this transaction, and when and by what they were last screened."""
     rows = Patient.objects.select_for_update(no_key=True, of=("self",)).select_related("home_location")
     found = rows.annotate(last_screening=last_screening("pk")).get(pk=patient.pk)
-    return Held(found, found.last_screening)  # type: ignore[attr-defined]  # annotated above
+    return as_held(found, found)
+
+
+def as_held(patient: Patient, row: Model) -> Held:
+    """Return the patient with what was read as ``last_screening`` beside a row that this transaction holds."""
+    return Held(patient, vars(row)["last_screening"])
 
 
 def last_screening(patient: str) -> Subquery:

@@ -207,7 +207,7 @@ def _locked(patient: Patient, request: AssessmentRequest | None) -> tuple[flags.
     if found.patient.home_location_id == patient.home_location_id:
         # Read a moment ago, with whoever answers.
         found.patient.home_location = patient.home_location
-    return flags.Held(found.patient, found.last_screening), found  # type: ignore[attr-defined]  # annotated above
+    return flags.as_held(found.patient, found), found
 
 
 def _must_fit(

@@ -85,8 +85,9 @@ def together(count, work):
     assert not errors, errors
 
 
-def workers_deliver(cast, workers, count):
-    messages = queue(cast, count)
+@pytest.mark.parametrize(("workers", "letters"), [(3, 20), pytest.param(8, 1_000, marks=pytest.mark.faults)])
+def test_workers_send_each_letter_once(post, workers, letters):
+    messages = queue(post, letters)
     sent: Counter[uuid.UUID] = Counter()
     lock = threading.Lock()
 
@@ -97,7 +98,7 @@ def workers_deliver(cast, workers, count):
         return "id"
 
     def work():
-        while outbox.deliver_next(by=cast.sam, now=NOON, send=send):
+        while outbox.deliver_next(by=post.sam, now=NOON, send=send):
             pass
 
     together(workers, work)
@@ -105,27 +106,19 @@ def workers_deliver(cast, workers, count):
     assert set(OutboundMessage.objects.values_list("status", flat=True)) == {"sent"}
 
 
-def test_three_workers_twenty_letters_each_once(post):
-    workers_deliver(post, 3, 20)
-
-
-@pytest.mark.faults
-def test_eight_workers_a_thousand_letters_each_once(post):
-    workers_deliver(post, 8, 1_000)
-
-
-def sweep_together(cast, sweepers, visits):
+@pytest.mark.parametrize(("sweepers", "visits"), [(3, 12), pytest.param(8, 400, marks=pytest.mark.faults)])
+def test_sweeps_at_once_make_one_letter_each(post, sweepers, visits):
     for number in range(visits):
-        patient = make.make_patient(cast.denver)
-        make.make_preference(patient, cast.frida, Category.VISIT, Channel.EMAIL)
+        patient = make.make_patient(post.denver)
+        make.make_preference(patient, post.frida, Category.VISIT, Channel.EMAIL)
         plan(
-            cast,
-            make.make_appointment(patient, cast.intake, make.make_user(), NOON + timedelta(days=20, minutes=number)),
+            post,
+            make.make_appointment(patient, post.intake, make.make_user(), NOON + timedelta(days=20, minutes=number)),
         )
     total, lock = [0], threading.Lock()
 
     def work():
-        done = reminders.queue_due(by=cast.sam, now=NOON + timedelta(days=14))
+        done = reminders.queue_due(by=post.sam, now=NOON + timedelta(days=14))
         with lock:
             total[0] += done
 
@@ -135,24 +128,16 @@ def sweep_together(cast, sweepers, visits):
     assert Reminder.objects.filter(kind="visit_in_a_week", status="queued").count() == visits
 
 
-def test_three_sweeps_at_once_one_letter_each(post):
-    sweep_together(post, 3, 12)
-
-
-@pytest.mark.faults
-def test_eight_sweeps_at_once_one_letter_each(post):
-    sweep_together(post, 8, 400)
-
-
-def cancel_while_sweeping(cast, rounds):
+@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.faults)])
+def test_cancelled_while_the_sweep_runs(post, rounds):
     """A cancellation and the sweep meet: whichever is first, no reminder of a cancelled visit stays alive."""
     now = NOON + timedelta(days=14)
     for number in range(rounds):
         visit = make.make_appointment(
-            cast.pat, cast.intake, make.make_user(), NOON + timedelta(days=20, hours=2 * number)
+            post.pat, post.intake, make.make_user(), NOON + timedelta(days=20, hours=2 * number)
         )
-        plan(cast, visit)
-        turns = iter([partial(withdraw, cast, visit, now), partial(reminders.queue_due, by=cast.sam, now=now)])
+        plan(post, visit)
+        turns = iter([partial(withdraw, post, visit, now), partial(reminders.queue_due, by=post.sam, now=now)])
         lock = threading.Lock()
 
         def work(turns=turns, lock=lock):
@@ -176,15 +161,6 @@ def withdraw(cast, visit, now):
             status="cancelled", cancelled_at=now, cancelled_by="clinic", cancel_reason="other"
         )
         reminders.void(by=cast.frida, appointment=visit, reason=Reminder.Reason.VISIT_CANCELLED, now=now)
-
-
-def test_cancelled_while_the_sweep_runs(post):
-    cancel_while_sweeping(post, 5)
-
-
-@pytest.mark.faults
-def test_cancelled_while_the_sweep_runs_many_times(post):
-    cancel_while_sweeping(post, 100)
 
 
 WORKER = """

@@ -67,4 +67,5 @@ def book_dose(cast: Cast, patient: Patient, with_team: Team, room: Room, **chang
 
 def minutes(start: datetime, span: tuple[Any, Any]) -> tuple[int, int]:
     """Return a stretch in minutes from a moment."""
-    return tuple(int((one - start) / timedelta(minutes=1)) for one in span)  # type: ignore[return-value]  # two come in
+    begins, ends = (int((one - start) / timedelta(minutes=1)) for one in span)
+    return begins, ends

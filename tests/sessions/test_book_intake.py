@@ -374,22 +374,24 @@ class TestAtOnce:
         make.make_working_hours(second, cast.denver)
         one = book(cast, cast.quinn)
         two = book(cast, cast.pat, clinician=second, room=cast.second_room)
+        # Two wait at it, and then it is there for the next two.
+        gate = threading.Barrier(2)
+        problems: list[Exception] = []
+
+        def move(visit: Appointment, clinician: User, room: Room, clock_time: str) -> None:
+            gate.wait()
+            visit.refresh_from_db()
+            try:
+                changes.reschedule(
+                    by=cast.frida, appointment=visit, clinician=clinician, room=room, starts_at=at(clock_time),
+                    seen_version=visit.version, now=make.NOON,
+                )  # fmt: skip
+            except holds.SlotTaken:
+                pass
+            except Exception as problem:
+                problems.append(problem)
+
         for _round in range(5):
-            gate, problems = threading.Barrier(2), []
-
-            def move(visit: Appointment, clinician: User, room: Room, clock_time: str) -> None:
-                gate.wait()  # noqa: B023  # joined before the next round
-                visit.refresh_from_db()
-                try:
-                    changes.reschedule(
-                        by=cast.frida, appointment=visit, clinician=clinician, room=room, starts_at=at(clock_time),
-                        seen_version=visit.version, now=make.NOON,
-                    )  # fmt: skip
-                except holds.SlotTaken:
-                    pass
-                except Exception as problem:
-                    problems.append(problem)  # noqa: B023  # the same
-
             threads = [
                 threading.Thread(target=in_thread(lambda: move(one, second, cast.second_room, "10:15"))),
                 threading.Thread(target=in_thread(lambda: move(two, cast.dana, cast.room, "10:15"))),

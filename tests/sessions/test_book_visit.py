@@ -3,6 +3,7 @@
 import threading
 import uuid
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -455,7 +456,7 @@ def test_twelve_clerks_and_one_monitor() -> None:
         except Refused as refused:
             lost.append(type(refused).__name__)
 
-    threads = [threading.Thread(target=in_thread(lambda n=n: clerk(n))) for n in range(12)]  # type: ignore[misc]  # bound now
+    threads = [threading.Thread(target=in_thread(partial(clerk, n))) for n in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:

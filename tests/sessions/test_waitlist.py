@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -350,7 +351,7 @@ def test_ten_accept_and_one_wins() -> None:
             said.append(str(refusal))
 
     def all_at_once(acts: list[Any]) -> None:
-        threads = [threading.Thread(target=in_thread(lambda act=act: press(act))) for act in acts]  # type: ignore[misc]  # bound now
+        threads = [threading.Thread(target=in_thread(partial(press, act))) for act in acts]
         for thread in threads:
             thread.start()
         for thread in threads:
