@@ -6,6 +6,7 @@ too. The database is made, and emptied between transactional tests, as the owner
 
 import contextlib
 import fcntl
+import gc
 import os
 from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
@@ -49,6 +50,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
         ordered += mine + rest[:others]
         rest = rest[others:]
     items[:] = ordered
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded out of every search for garbage: looking through all of it again and again is a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _become(role: str | None) -> None:
