@@ -71,6 +71,7 @@ class Verb(StrEnum):
     CONTACT_CHANGED = "contact.changed"
     CONTACT_ENDED = "contact.ended"
     COURSE_BOOKED = "course.booked"
+    COURSE_REPLANNED = "course.replanned"
     DEVICE_ENROLLED = "device.enrolled"
     DEVICE_REFUSED = "device.refused"
     DEVICE_REVOKED = "device.revoked"

@@ -51,6 +51,7 @@ WORDS: dict[Verb, Any] = {
     Verb.CONTACT_CHANGED: _("changed a contact"),
     Verb.CONTACT_ENDED: _("ended a contact"),
     Verb.COURSE_BOOKED: _("booked a course of visits"),
+    Verb.COURSE_REPLANNED: _("planned the rest of a course anew"),
     Verb.DEVICE_ENROLLED: _("enrolled a screen"),
     Verb.DEVICE_REFUSED: _("showed a screen’s credential that opens nothing"),
     Verb.DEVICE_REVOKED: _("revoked a screen"),

@@ -7,7 +7,7 @@ itself is asked on the day (``assessments/standing.py``). Nothing here writes, a
 Whoever may not read the patient's clearance learns that a prescriber has to do something, and not what.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -55,11 +55,11 @@ def unmet(
     starts_at: datetime,
     tz: ZoneInfo,
     now: datetime,
-    ignoring: Appointment | None = None,
+    ignoring: Appointment | Collection[Appointment] | None = None,
 ) -> tuple[Unmet, ...]:
     """Return everything that keeps a dose of this kind from being booked then, most severe first; empty when nothing does.
 
-    A fixed number of queries. ``ignoring`` is a visit that is being moved, and no neighbour of itself.
+    A fixed number of queries. ``ignoring`` is a visit that is being moved, or several, which are no neighbours of themselves.
     """
     booked = doses_of(patient, ignoring)
     found = _of_clearance(by, patient, visit_type, starts_at, localtime.day_of(starts_at, tz), booked, now)
@@ -83,11 +83,12 @@ def unmet(
     return tuple(found)
 
 
-def doses_of(patient: Patient, ignoring: Appointment | None = None) -> list[Appointment]:
+def doses_of(patient: Patient, ignoring: Appointment | Collection[Appointment] | None = None) -> list[Appointment]:
     """Return the patient's dosing visits that take up their time, at whichever location, in order of time. One query."""
     doses = Appointment.objects.live().filter(patient=patient, visit_type__is_dosing=True)
     if ignoring is not None:
-        doses = doses.exclude(pk=ignoring.pk)
+        visits = [ignoring] if isinstance(ignoring, Appointment) else ignoring
+        doses = doses.exclude(pk__in=[one.pk for one in visits])
     return list(doses.order_by("starts_at").select_related("location"))
 
 

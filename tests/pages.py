@@ -46,7 +46,7 @@ from clinic.models import (
 from patients.models import BreakGlass, ContactPreference, LifeState, Patient, PortalInvitation, Referral
 from sessions import visitkinds
 from sessions.actions import visittypes
-from sessions.models import Appointment, ChangeRequest, Reminder
+from sessions.models import Appointment, ChangeRequest, Course, Reminder, VisitType
 
 from . import factories as make
 from .assessments.packets import fill as fill_packet
@@ -255,6 +255,7 @@ LOOKS: dict[str, Look] = {
     ),
     "sessions:book_visit(patient_id)": Look("frida", ("?kind=dosing", "", "?kind=follow_up_remote"), refused=_EMPTY),
     "sessions:plan_course(patient_id)": Look("frida", ("", "?doses=2&every_days=7", "?doses=0")),
+    "sessions:plan_rest(appointment_id)": Look("frida", ("", "?only=1"), instead={"appointment_id": "course_visit_id"}),
     "sessions:waitlist": Look("frida"),
     "sessions:offer_time(waitlist_entry_id)": Look("frida", refused=_EMPTY),
     "sessions:join_waitlist(patient_id)": Look("frida", refused=_EMPTY),
@@ -370,7 +371,17 @@ def more_records(cast: Cast, records: dict[str, Any]) -> dict[str, Any]:
         "twin_number": make.make_patient(cast.denver, "Pat", "Moreau", birth_date=cast.pat.birth_date).mrn,
         "submitted_packet_id": _submitted_packets(cast),
         "done_request_id": _done_request(cast),
+        "course_visit_id": _course_visit(cast, fresh),
     }
+
+
+def _course_visit(cast: Cast, patient: Patient) -> Any:
+    """Return a dose of a course that has lost its talk and another dose."""
+    course = Course.objects.create(
+        patient=patient, location=cast.denver, doses=2, booked_by=cast.frida, booked_at=make.NOON
+    )
+    dose = VisitType.objects.current().get(code="dosing")
+    return make.make_appointment(patient, dose, cast.tess, make.NOON + timedelta(days=21), course=course).pk
 
 
 def _done_request(cast: Cast) -> Any:

@@ -1,6 +1,6 @@
 """Visits that are moved and cancelled. How they are booked is in ``visits``; what becomes of them on the day in ``attendance``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -122,8 +122,38 @@ def move(
         raise holds.SlotTaken(taken.message, placing.alternatives(place, now=now, ignoring=appointment)) from taken
 
 
+def move_for_course(
+    *,
+    by: User,
+    appointment: Appointment,
+    team: Team,
+    room: Room | None,
+    starts_at: datetime,
+    seen_version: int,
+    not_yet_moved: Iterable[Appointment],
+    now: datetime,
+    why: Why = NOBODY_SAID,
+) -> Appointment:
+    """Return one visit of a course at its new time, moved as ``move`` does, without alternatives.
+
+    Whoever calls holds the locks of the whole course, and let go of what those ``not_yet_moved``, itself among them, hold: they are
+    nobody's neighbours any more.
+    """
+    place = Place(appointment.location, appointment.visit_type, team, room, appointment.patient, starts_at)
+    return _move_locked(
+        place, by=by, appointment=appointment, seen_version=seen_version, now=now, ignoring=list(not_yet_moved), why=why
+    )
+
+
 def _move_locked(
-    place: Place, *, by: User, appointment: Appointment, seen_version: int, now: datetime, why: Why
+    place: Place,
+    *,
+    by: User,
+    appointment: Appointment,
+    seen_version: int,
+    now: datetime,
+    why: Why,
+    ignoring: Collection[Appointment] = (),
 ) -> Appointment:
     before = holds.team_of(appointment)
     wanted_rooms = {pk for pk in (appointment.room_id, place.room.pk if place.room else None) if pk is not None}
@@ -141,10 +171,11 @@ def _move_locked(
     if (starts_at, place.team, place.room) == (visit.starts_at, before, visit.room):
         raise NothingChanged
     placing.guard_in_care(patient)
-    placing.guard(place, now=now, ignoring=visit)
+    ignoring = ignoring or (visit,)
+    placing.guard(place, now=now, ignoring=ignoring)
     is_new_time = starts_at != visit.starts_at
     if visit.visit_type.is_dosing and is_new_time:
-        placing.guard_dose(by=by, place=place, now=now, ignoring=visit)
+        placing.guard_dose(by=by, place=place, now=now, ignoring=ignoring)
     was, old_time, old_room = placing.facts(visit), visit.starts_at, visit.room
     if is_new_time:
         freed.note(visit=visit, team=before, because=FreedSlot.Because.MOVED, now=now)

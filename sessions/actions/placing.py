@@ -1,7 +1,7 @@
 """Where, when and with whom a visit can be: what is looked at under the locks, and the sentence for what is in the way."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -105,7 +105,7 @@ def guard_in_care(patient: Patient) -> None:
         )
 
 
-def guard(place: Place, *, now: datetime, ignoring: Appointment | None = None) -> None:
+def guard(place: Place, *, now: datetime, ignoring: Appointment | Collection[Appointment] | None = None) -> None:
     """Refuse a time, people, devices or room this visit cannot have. Everything named is locked already."""
     need = timetable.need_of(place.visit_type)
     starts_at, ends_at = place.starts_at, place.starts_at + need.duration + need.room_tail
@@ -232,7 +232,9 @@ def alternatives(place: Place, *, now: datetime, ignoring: Appointment | None = 
     return tuple(best)
 
 
-def guard_dose(*, by: User, place: Place, now: datetime, ignoring: Appointment | None = None) -> None:
+def guard_dose(
+    *, by: User, place: Place, now: datetime, ignoring: Appointment | Collection[Appointment] | None = None
+) -> None:
     """Refuse a dosing visit that may not take place then; the patient's row is locked, so no neighbour is booked meanwhile."""
     unmet = dosegate.unmet(
         by=by, patient=place.patient, visit_type=place.visit_type, starts_at=place.starts_at, tz=place.location.tz,

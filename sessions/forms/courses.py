@@ -1,7 +1,7 @@
 """The questions about a course. They check shape; whether it may be is asked by the action."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.forms import words
 from clinic.models import User
 from sessions.forms.visits import Slot
+from sessions.models import DOSING, INTEGRATION
 
 # More doses than a clearance may allow are no course.
 MOST_DOSES = 12
@@ -56,3 +57,60 @@ class BookCourseForm(words.Form):
     dose = SlotsField(label=_("Plan"))
     talk = SlotsField(label=_("Plan"), required=False)
     told = forms.BooleanField(label=_("They said yes on the phone"), required=False)
+
+
+class PartsField(forms.Field):
+    """Several values, each of parts with colons between; ``read`` makes something of the parts of one."""
+
+    widget = forms.MultipleHiddenInput
+    default_error_messages = {"invalid": _("This plan cannot be read. Plan the rest again.")}  # fmt: skip
+
+    def __init__(self, *, parts: int, read: Callable[[list[str]], Any]) -> None:
+        super().__init__(required=False)
+        self.parts, self.read = parts, read
+
+    def clean(self, value: Any) -> list[Any]:
+        texts = [str(one) for one in super().clean(value) or []]
+        try:
+            if len(texts) > 2 * MOST_DOSES:
+                raise ValueError(len(texts))
+            return [self.read(text.split(":", self.parts - 1)) for text in texts]
+        except (ValueError, KeyError) as error:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
+def _version(text: str) -> int:
+    if not 0 < (version := int(text)) < 2**31:
+        raise ValueError(text)
+    return version
+
+
+def _move(parts: list[str]) -> tuple[uuid.UUID, int, Slot]:
+    pk, version, slot = parts
+    return uuid.UUID(pk), _version(version), Slot.parse(slot)
+
+
+def _add(parts: list[str]) -> tuple[str, Slot]:
+    code, slot = parts
+    return {DOSING: DOSING, INTEGRATION: INTEGRATION}[code], Slot.parse(slot)
+
+
+def _drop(parts: list[str]) -> tuple[uuid.UUID, int]:
+    pk, version = parts
+    return uuid.UUID(pk), _version(version)
+
+
+class PlanRestForm(words.Form):
+    """The plan as it was shown: what moves where, what is booked again, and what has no place and is cancelled."""
+
+    move = PartsField(parts=3, read=_move)
+    add = PartsField(parts=2, read=_add)
+    drop = PartsField(parts=2, read=_drop)
+    agreed = forms.BooleanField(label=_("Cancel what has no place"), required=False)
+    told = forms.BooleanField(label=_("They said yes on the phone"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("drop") and not values.get("agreed"):
+            self.add_error("agreed", _("Tick this, or find these visits another place first."))
+        return values

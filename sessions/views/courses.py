@@ -1,10 +1,11 @@
 """Planning a course: how many doses, how often, with whom and when of the day; one proposal, booked whole."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -26,7 +27,7 @@ from sessions.availability import Opening
 from sessions.courseplan import Step
 from sessions.forms.courses import BookCourseForm, PlanCourseForm
 from sessions.forms.visits import Slot
-from sessions.models import DOSING, INTEGRATION, VisitType
+from sessions.models import DOSING, INTEGRATION, Appointment, VisitType
 from sessions.timetable import Choices
 
 PAGE = "sessions/plan_course.html"
@@ -58,7 +59,7 @@ def plan_course(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Propose a course of doses with the talks after them, and book all of it or nothing."""
     patient = get_patient_or_404(request, patient_id, Permission.APPOINTMENT_BOOK)
     location = patient.home_location
-    kinds = _kinds(location)
+    kinds = kinds_of(location)
     if kinds is None:
         status = UNPROCESSABLE if request.method == "POST" else 200
         return answer(request, PAGE, {"patient": patient, "no_kinds": True}, status=status)
@@ -95,7 +96,7 @@ def plan_course(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     return answer(request, PAGE, context, status=UNPROCESSABLE if request.method == "POST" else 200)
 
 
-def _kinds(location: Location) -> Kinds | None:
+def kinds_of(location: Location) -> Kinds | None:
     found = {kind.code: kind for kind in VisitType.objects.current() if kind.code in {DOSING, INTEGRATION}}
     if len(found) < 2:
         return None
@@ -119,17 +120,17 @@ def _proposal(request: StaffRequest, patient: Patient, kinds: Kinds, wanted: dic
     today = localtime.day_of(request.now, tz)
     first = max(today, wanted["first"] or today)
     last = first + timedelta(days=wanted["doses"] * wanted["every_days"]) + ROOM_FOR_DELAY
-    openings = _openings(request, patient, kinds, first, last)
+    openings = openings_of(request, patient, kinds, first, last)
     booked, least = dosegate.doses_of(patient), dosegate.days_between(request.now)
     known = set(CareTeamMember.objects.live().filter(patient=patient).values_list("user_id", flat=True))
     doses = [
         one
-        for one in _one_a_start(openings[DOSING], wanted["clinician"], known)
+        for one in one_a_start(openings[DOSING], wanted["clinician"], known)
         if _suits(one, tz, wanted) and not dosegate.too_near(booked, one.starts_at, tz, least)
     ]
     steps = courseplan.lay_out(
-        doses, _one_a_start(openings[INTEGRATION], wanted["clinician"], known), count=wanted["doses"],
-        are_apart=_apart(tz, max(wanted["every_days"], least)),
+        doses, one_a_start(openings[INTEGRATION], wanted["clinician"], known), count=wanted["doses"],
+        are_apart=apart(tz, max(wanted["every_days"], least)),
     )  # fmt: skip
     short = wanted["doses"] - len(steps)
     return {
@@ -144,15 +145,21 @@ def _proposal(request: StaffRequest, patient: Patient, kinds: Kinds, wanted: dic
     }  # fmt: skip
 
 
-def _openings(
-    request: StaffRequest, patient: Patient, kinds: Kinds, first: date, last: date
+def openings_of(
+    request: StaffRequest,
+    patient: Patient,
+    kinds: Kinds,
+    first: date,
+    last: date,
+    ignoring: Collection[Appointment] = (),
 ) -> dict[str, list[Opening]]:
+    """Return the openings of both kinds by code, with what some visits hold counted as free. A fixed number of queries."""
     tz = patient.home_location.tz
     start = localtime.at(first, time.min, tz) - timedelta(days=1)
     end = localtime.at(last, time.min, tz) + timedelta(days=2)
     everything = {one for choices in kinds.choices.values() for one in choices.resources}
     people = {who for choices in kinds.choices.values() for who in choices.everybody}
-    taken = timetable.held([*everything, patient.pk], start, end)
+    taken = timetable.held([*everything, patient.pk], start, end, ignoring)
     calendar = timetable.read(patient.home_location, people=people, taken=taken, start=start, end=end)
     found = {}
     for kind in (kinds.dose, kinds.talk):
@@ -165,7 +172,7 @@ def _openings(
     return found
 
 
-def _one_a_start(openings: list[Opening], wished: uuid.UUID | None, known: set[uuid.UUID]) -> list[Opening]:
+def one_a_start(openings: list[Opening], wished: uuid.UUID | None, known: set[uuid.UUID]) -> list[Opening]:
     """Return one opening for each start: with whom is wished, who may be nobody's wish; of others somebody the patient knows first."""
     chosen: dict[datetime, Opening] = {}
     for one in sorted(openings, key=lambda one: one.clinician_id not in known):
@@ -179,7 +186,7 @@ def _suits(opening: Opening, tz: Any, wanted: dict[str, Any]) -> bool:
     return {"morning": hour < 12, "afternoon": hour >= 12}.get(wanted["part_of_day"], True)
 
 
-def _apart(tz: Any, days: int) -> Callable[[datetime, datetime], bool]:
+def apart(tz: ZoneInfo, days: int) -> Callable[[datetime, datetime], bool]:
     return lambda one, other: dosegate.is_far_enough(one, other, tz, days)
 
 

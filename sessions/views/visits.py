@@ -35,7 +35,7 @@ from sessions.forms.visits import (
     RescheduleForm,
 )
 from sessions.models import INTAKE, Appointment, Block, ChangeRequest, Reminder, VisitType, without_offers
-from sessions.views import openings, story
+from sessions.views import openings, planrest, story
 
 
 def _whom(request: StaffRequest) -> tuple[Referral | None, Patient, Location] | None:
@@ -178,6 +178,8 @@ def _acts(visit: Appointment, user: User, now: datetime) -> list[Act]:
         (may_check_in and visit.can_undo_check_in(now), _("Take back the check-in"), "arrow-counterclockwise",
          "undo_check_in", "secondary", True),
         (may_book and visit.can_be_moved, _("Move"), "calendar-week", "reschedule", "secondary", False),
+        (may_book and visit.course_id is not None, _("Plan the rest of the course"), "calendar2-range", "plan_rest",
+         "secondary", False),
         (may_check_in and visit.can_be_missed(now), _("Did not come"), "hourglass", "mark_no_show", "secondary", True),
         (may_conduct and visit.can_be_recorded(now), _("Took place: record it"), "journal-check", "record_afterwards",
          "secondary", False),
@@ -280,6 +282,7 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
     form = RescheduleForm(request.POST or None, initial={"version": visit.version, **asked})
     alternatives: list[dict[str, str]] = []
     changed = None
+    rest_url = ""
     if request.method == "POST" and form.is_valid() and (place := openings.place_of(form, choices)):
         slot, team, room = place
         try:
@@ -293,19 +296,26 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
             changed = story.changed_since(refusal, form.cleaned_data["version"])
             visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
             _now_seen(form, visit, refusal)
+            rest_url = planrest.plan_rest_url(visit, refusal, slot)
         else:
             messages.success(request, _moved_sentence(visit, moved))
-            return go(request, "sessions:appointment", visit.pk)
+            return _on(request, moved)
     context = openings.find(
         request, location=visit.location, visit_type=visit.visit_type, patient=visit.patient, choices=choices, keep={},
         chosen=openings.chosen_in(form), ignoring=visit,
     )  # fmt: skip
     context |= {
-        "form": form, "alternatives": alternatives, "visit": visit, "now_at": changes.said(visit), "changed": changed,
+        "form": form, "alternatives": alternatives, "visit": visit, "now_at": changes.said(visit), "rest_url": rest_url, "changed": changed,
         "wish": wish,
     }  # fmt: skip
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, "sessions/reschedule.html", context, part="slots", status=status)
+
+
+def _on(request: StaffRequest, visit: Appointment) -> HttpResponse:
+    """Lead to the visit, or to the rest of its course where that does not fit any more."""
+    page = "sessions:plan_rest" if planrest.wants_rest(visit, request.now) else "sessions:appointment"
+    return go(request, page, visit.pk)
 
 
 def _now_seen(form: forms.Form, visit: Appointment, refusal: Refused) -> None:
@@ -348,7 +358,7 @@ def cancel_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Http
             _now_seen(form, visit, refusal)
         else:
             messages.success(request, _cancelled_sentence(cancelled, request.now))
-            return go(request, "sessions:appointment", visit.pk)
+            return _on(request, cancelled)
     context = {
         "form": form, "visit": visit, "said": changes.said(visit), "changed": changed,
         "late_from": _late_from(visit, request.now), "is_late": request.now > visit.notice_ends_at(),
