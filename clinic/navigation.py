@@ -151,7 +151,12 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
     pages = [page for page in PAGES if holds(user, page.permission)]
     bell, alarms = _bell(user)
     base.update(
-        who={"name": user.name, "role": ", ".join(str(role) for role in roles), "initials": user.initials},
+        who={
+            "name": user.name,
+            "role": ", ".join(str(role) for role in roles),
+            "initials": user.initials,
+            "gives_visits": any(Role(m.role).is_clinician for m in memberships),
+        },
         clinic_name=location.alias if location else settings.SITE_NAME,
         nav=_nearest([_entry(page.label, page.icon, page.url_name, here) for page in pages if page.in_rail]),
         palette=[{**_entry(page.label, page.icon, page.url_name, here), "hint": page.hint} for page in pages],

@@ -1,15 +1,21 @@
 """The doors of this floor. Whoever may not open a record is told that there is nothing here."""
 
+import contextlib
 import uuid
+from dataclasses import dataclass
+from datetime import datetime
 
+from django.core.cache import cache
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from clinic import audit
-from clinic.access import Permission
+from clinic import audit, throttle, tokens
+from clinic.access import Permission, memberships_of
 from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
+from clinic.models import Location, Role, User
 from patients.models import Patient
-from sessions.models import Appointment, ChangeRequest, Merge, WaitlistEntry, WaitlistOffer
+from sessions.models import Appointment, CalendarFeed, ChangeRequest, Merge, WaitlistEntry, WaitlistOffer
 
 _WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room", "booked_by", "recorded_by")
 
@@ -89,3 +95,64 @@ def get_merge_or_404(request: StaffRequest, merge_id: uuid.UUID) -> Merge:
     merge = get_object_or_404(rows.select_related("survivor__home_location", "loser__home_location"), pk=merge_id)
     audit.looked_at(request, merge.survivor, now=request.now)
     return merge
+
+
+# Keys cannot be guessed; what is kept away is a flood of tries.
+MOST_WRONG_KEYS, IN_SECONDS = 60, 3600
+GOOD_FOR = 2 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Whose visits a calendar tells: a patient's, or those that a clinician gives at their locations."""
+
+    user: User
+    patient: Patient | None = None
+    locations: tuple[Location, ...] = ()
+
+
+def followed(user: User) -> Followed | None:
+    """Return whose visits ``user`` may follow now; None for who has left, was discharged, lost the portal or gives none."""
+    if not user.is_active:
+        return None
+    if user.is_patient:
+        mine = Patient.objects.filter(portal_user=user, portal_suspended_at=None).select_related("home_location")
+        patient = mine.first()
+        return Followed(user, patient) if patient is not None and patient.gets_letters else None
+    places = {m.location_id: m.location for m in memberships_of(user) if Role(m.role).is_clinician}
+    return Followed(user, locations=tuple(places.values())) if places else None
+
+
+def get_followed_or_404(key: str, *, address: str, now: datetime) -> Followed:
+    """Return whose visits the key of a feed opens; 404, always the same, for every other key.
+
+    After too many wrong keys from one address only keys that were good lately are looked up from there: the calendar
+    services of the world ask for many people from few addresses, and one person's typing must not shut out the others.
+    """
+    hashed = tokens.hash_of(key)
+    if not throttle.allows("feed", address, most=MOST_WRONG_KEYS, seconds=IN_SECONDS, now=now) and not _was_good(
+        hashed
+    ):
+        if throttle.allows("feed-told", address, most=1, seconds=IN_SECONDS, now=now):
+            audit.record_afterwards(None, audit.Verb.CALENDAR_FEED_REFUSED, None, now=now, details={"how": "too_many"})
+        raise Http404
+    feed = CalendarFeed.objects.live().filter(key_hash=hashed).select_related("user").first()
+    whose = followed(feed.user) if feed is not None and feed.epoch == feed.user.session_epoch else None
+    if whose is None:
+        raise Http404
+    throttle.give_back("feed", address, seconds=IN_SECONDS, now=now)
+    # Redis away in any way: then a flood from the same address shuts it out for an hour.
+    with contextlib.suppress(Exception):
+        cache.set(_good(hashed), 1, GOOD_FOR)
+    return whose
+
+
+def _good(hashed: str) -> str:
+    return f"feed:{hashed[:40]}"
+
+
+def _was_good(hashed: str) -> bool:
+    try:
+        return cache.get(_good(hashed)) is not None
+    except Exception:  # Redis away in any way
+        return False

@@ -10,6 +10,7 @@ from sessions.views import (
     chart,
     courses,
     day,
+    feeds,
     letters,
     merges,
     planrest,
@@ -50,6 +51,14 @@ schedule_urls: list[URLPattern] = [
     path("schedule/", schedule.schedule, name="schedule"),
     path("schedule/<day:day>/", schedule.schedule, name="schedule"),
     path("schedule/<day:day>/events/", schedule.schedule_events, name="schedule_events"),
+    path("schedule/<day:day>/visits.csv", schedule.schedule_csv, name="schedule_csv"),
+]
+
+feed_urls: list[URLPattern] = [
+    # /feeds/calendar/, /account/calendar/
+    path("feeds/calendar/<str:feed_key>.ics", feeds.calendar_ics, name="calendar_ics"),
+    path("account/calendar/", feeds.calendar_feed, name="calendar_feed"),
+    path("account/calendar/revoke/", feeds.revoke_calendar_feed, name="revoke_calendar_feed"),
 ]
 
 appointment_urls: list[URLPattern] = [
@@ -128,4 +137,4 @@ portal_urls: list[URLPattern] = [
     ),
 ]
 
-urlpatterns = [*today_urls, *schedule_urls, *appointment_urls, *waitlist_urls, *patient_urls, *portal_urls]
+urlpatterns = [*today_urls, *schedule_urls, *feed_urls, *appointment_urls, *waitlist_urls, *patient_urls, *portal_urls]

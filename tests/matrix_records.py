@@ -11,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 
 from assessments.models import Medication
+from clinic import tokens
 from clinic.access import CARE_TEAM_PERMISSIONS, Permission
 from clinic.actions import outbox, worklist
 from clinic.checks import every_url, policy_of
@@ -29,7 +30,7 @@ from clinic.models import (
 )
 from clinic.policy import FIRST_LIMITS
 from patients.models import AddressChange, BreakGlass, CareTeamMember
-from sessions.models import ChangeRequest, WaitlistEntry, WaitlistOffer
+from sessions.models import CalendarFeed, ChangeRequest, WaitlistEntry, WaitlistOffer
 
 from . import factories as make
 from .assessments.packets import packet_of
@@ -37,7 +38,8 @@ from .cast import Cast
 
 # Arguments that name no record of anybody's.
 # What instruments are, and when they are asked, is the house's: whoever holds the permission anywhere opens it.
-NOT_RECORDS = {"day", "token", "uidb36", "key", "code", "rule_id", "policy_id", "text_id", "part", "table"}
+NOT_RECORDS = {"day", "token", "uidb36", "key", "feed_key", "code", "rule_id", "policy_id", "text_id", "part", "table"}
+FEED_KEY = "d" * 43
 ALERT_PAGES = {
     "assessments:alert", "assessments:record_contact", "assessments:dispose_alert", "assessments:chart_alerts",
     "assessments:write_safety_plan",
@@ -101,6 +103,7 @@ def make_all(cast: Cast) -> dict[str, Any]:
     wording = make.make_consent_text(cast.dana, cast.denver)
     make.make_wording(cast.ada, "ptq")
     alert = make.make_alert(cast.pat, "orange")
+    CalendarFeed.objects.create(user=cast.dana, key_hash=tokens.hash_of(FEED_KEY), epoch=0, made_at=now)
     return {
         "patient_id": cast.pat.pk,
         "alert_id": alert.pk,
@@ -145,6 +148,7 @@ def make_all(cast: Cast) -> dict[str, Any]:
         "token": str(new_id()),
         "uidb36": "1",
         "key": "set-password",
+        "feed_key": FEED_KEY,
     }
 
 

@@ -250,6 +250,9 @@ LOOKS: dict[str, Look] = {
     "sessions:schedule": Look("frida"),
     "sessions:schedule(day)": Look("frida", ("", "?view=week", "?by=person", "?view=week&by=person")),
     "sessions:schedule_events(day)": Look("frida", not_a_page="JSON for the calendar"),
+    "sessions:schedule_csv(day)": Look("frida", not_a_page="a spreadsheet"),
+    "sessions:calendar_feed": Look("dana"),
+    "sessions:calendar_ics(feed_key)": Look(not_a_page="a calendar file"),
     "sessions:book_intake": Look(
         "frida", ("?patient={other_patient_id}", "", "?referral={referral_id}"), refused=_EMPTY
     ),

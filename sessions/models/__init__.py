@@ -1,6 +1,7 @@
 """The things of this floor."""
 
 from .courses import Course
+from .feeds import CalendarFeed
 from .merges import Merge
 from .moves import VisitMove
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
@@ -16,6 +17,7 @@ __all__ = [
     "UNDO_CHECK_IN_WITHIN",
     "Appointment",
     "Block",
+    "CalendarFeed",
     "ChangeRequest",
     "Course",
     "FreedSlot",

@@ -4,7 +4,6 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.urls import reverse
@@ -23,6 +22,7 @@ from sessions.access import get_my_appointment_or_404, get_my_change_request_or_
 from sessions.actions import changes, wishes
 from sessions.forms.visits import AskChangeForm, CancelMyVisitForm
 from sessions.models import Appointment, ChangeRequest, WaitlistOffer, without_offers
+from sessions.views import feeds
 
 # How many visits of the past and of the future a page shows.
 SHOWN = 40
@@ -175,13 +175,13 @@ def portal_visit_ics(request: PortalRequest, appointment_id: uuid.UUID) -> HttpR
     visit = get_my_appointment_or_404(request, appointment_id)
     body = ical.calendar(
         ical.Entry(
-            uid=f"{visit.pk}@{settings.SITE_NAME.lower().replace(' ', '-')}",
-            summary=_("Visit: %(place)s") % {"place": visit.location.alias},
-            location=visit.location.address,
+            uid=feeds.uid(visit.pk),
+            summary=feeds.summary(visit.location.alias),
+            location=feeds.where(visit.location.address, is_remote=visit.visit_type.is_remote),
             starts_at=visit.starts_at,
             ends_at=visit.ends_at,
             time_zone=visit.location.time_zone,
-            sequence=visit.schedule_version,
+            sequence=feeds.sequence(visit.schedule_version, visit.status),
             is_cancelled=visit.is_cancelled,
             made_at=request.now,
         )

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
@@ -13,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from patients.models import Referral
+from sessions.actions import feeds
 from tests.cast import Cast
 from tests.conftest import SignedIn
 
@@ -33,15 +35,18 @@ def lines() -> Any:
     root.setLevel(level)
 
 
-def test_a_request_leaves_its_id_and_no_person(cast: Cast, signed_in: SignedIn, lines: Any) -> None:
+def test_a_request_leaves_its_id_and_no_person(cast: Cast, now: datetime, signed_in: SignedIn, lines: Any) -> None:
     client = signed_in(cast.frida)
     client.get(reverse("patients:patients"), {"q": "Moreau"})
     client.get(reverse("patients:patient", kwargs={"patient_id": cast.pat.pk}))
+    # The key of a calendar feed sits in its path, good or wrong (architecture.md, trap 18).
+    key = feeds.make(by=cast.pat_user, now=now).key
+    assert [Client().get(f"/feeds/calendar/{tried}.ics").status_code for tried in (key, key[1:])] == [200, 404]
     rows = lines()
     assert rows
     assert all(row.get("request_id") for row in rows if row["event"].startswith("request_"))
     text = json.dumps(rows)
-    for secret in ("Moreau", str(cast.pat.pk), cast.pat.email, "/patients/"):
+    for secret in ("Moreau", str(cast.pat.pk), cast.pat.email, "/patients/", key[1:], "/feeds/"):
         assert secret not in text
 
 
