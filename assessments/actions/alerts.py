@@ -20,7 +20,7 @@ from assessments.instrument import Tier
 from assessments.models import AssessmentResponse, ContactAttempt, Disposition, RiskAlert
 from clinic import audit, businessdays, localtime, oncall, policy
 from clinic.access import Permission
-from clinic.actions import pages, people, signatures, worklist
+from clinic.actions import licences, pages, signatures, worklist
 from clinic.errors import Refused
 from clinic.logs import trail
 from clinic.models import Location, Page, Role, Signature, User, WorkItem
@@ -273,7 +273,7 @@ def dispose(
     patient = Patient.objects.select_for_update(no_key=True, of=("self",)).get(pk=alert.patient_id)
     alert = RiskAlert.objects.select_for_update(no_key=True, of=("self",)).select_related("location").get(pk=alert.pk)
     _guard(by, alert, now)
-    people.may_practise(by, alert.location, localtime.day_of(now, alert.location.tz))
+    licences.may_practise(by, alert.location, localtime.day_of(now, alert.location.tz))
     parts = (decision.rationale, decision.means, decision.consulted, decision.plan)
     if not decision.rationale.strip() or (alert.is_red and not all(part.strip() for part in parts)):
         raise NotComplete(alert.is_red)

@@ -23,7 +23,7 @@ from assessments.actions import clearances
 from assessments.eligibility import override_expiry
 from assessments.models import Clearance, Screening, ScreeningFlag
 from clinic import audit, localtime, policy
-from clinic.actions import people, signatures, system, worklist
+from clinic.actions import licences, signatures, system, worklist
 from clinic.actions.signatures import Proof
 from clinic.errors import Refused
 from clinic.models import Location, PolicyVersion, Role, Signature, User, WorkItem
@@ -377,7 +377,7 @@ def guard_overrides(*, by: User, patient: Patient, overrides: Sequence[Override]
     if not overrides:
         return []
     today = localtime.day_of(now, patient.home_location.tz)
-    people.may_prescribe(by, patient.home_location, today)
+    licences.may_prescribe(by, patient.home_location, today)
     if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
         raise clearances.NotOfTheTeam
     until = override_expiry(today, _limits(now)[1].override_days)

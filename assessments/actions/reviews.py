@@ -22,7 +22,7 @@ from assessments.eligibility import ClearanceLimits, clearance_expiry
 from assessments.largestdose import Most
 from assessments.models import CareEvent, CareEventKind, Clearance, ClearanceMove, ScreeningFlag
 from clinic import localtime, policy
-from clinic.actions import people, signatures, worklist
+from clinic.actions import licences, signatures, worklist
 from clinic.actions.signatures import Proof
 from clinic.errors import Refused
 from clinic.models import Signature, User, WorkItem
@@ -311,7 +311,7 @@ def guard_prescriber(*, by: User, patient: Patient, now: datetime) -> None:
         raise NotInCare(patient)
     if not CareTeamMember.objects.live().filter(patient=patient, user=by).exists():
         raise clearances.NotOfTheTeam
-    people.may_prescribe(by, patient.home_location, localtime.day_of(now, patient.home_location.tz))
+    licences.may_prescribe(by, patient.home_location, localtime.day_of(now, patient.home_location.tz))
 
 
 def _guard_newest(clearance: Clearance, seen_version: int) -> None:

@@ -1,41 +1,29 @@
-"""People who work here: invited, joined, given roles, helped after a lost phone, and gone. And anybody's sessions.
+"""People who work here: given roles, helped after a lost phone, and gone. And anybody's sessions.
+
+How they come is in ``invitations``, what they may practise with in ``licences``.
 
 What a leaver's patients need next (a new lead of the care team, visits to be moved) belongs to the upper floors; the
 work item that ``leave`` opens asks a manager to see to it.
 """
 
 import uuid
-from collections.abc import Set
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
-from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-from clinic import audit, tokens
+from clinic import audit
 from clinic.actions import outbox, worklist
 from clinic.errors import Refused, violated
-from clinic.localtime import day_of, day_text, zone
-from clinic.models import (
-    LICENSED,
-    Licence,
-    Location,
-    Membership,
-    OutboundMessage,
-    Role,
-    StaffInvitation,
-    User,
-    WorkingHours,
-    WorkItem,
-    new_id,
-)
+from clinic.localtime import day_of, zone
+from clinic.models import Location, Membership, OutboundMessage, Role, User, WorkingHours, WorkItem, new_id
 
-INVITATION_LASTS = timedelta(days=7)
 # How soon a manager looks after what a leaver leaves behind.
 HANDOVER_WITHIN = timedelta(days=1)
+
 
 DISPENSERS = frozenset({Role.NURSE, Role.PRESCRIBER})
 
@@ -55,33 +43,6 @@ class Checked(models.TextChoices):
     IN_PERSON = "in_person", _("we stood before each other")
     VIDEO = "video", _("we saw each other by video")
     CALLED = "called", _("I called the number we have on file")
-
-
-class AddressTaken(Refused):
-    """One address is one account."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            _(
-                "This address already has an account. If they work at another location, add a role by their address instead."
-            )
-        )
-
-
-class AlreadyInvited(Refused):
-    """One open invitation an address."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            _("There is an open invitation for this address. Withdraw it first if something in it is wrong.")
-        )
-
-
-class InvitationOver(Refused):
-    """The link was used, withdrawn or is older than seven days."""
-
-    def __init__(self) -> None:
-        super().__init__(_("This invitation was used, withdrawn or has run out. Ask your manager for a new one."))
 
 
 class NobodyThere(Refused):
@@ -171,130 +132,10 @@ class WorksElsewhere(Refused):
         )  # fmt: skip
 
 
-class NotLicensed(Refused):
-    """This takes a licensed clinician of the location."""
-
-    def __init__(self, user: User, location: Location) -> None:
-        super().__init__(
-            _("%(name)s does not work at %(location)s in a licensed role. Ask a colleague there who does.")
-            % {"name": user.name, "location": location.name}
-        )
-
-
-class LicenceExpired(NotLicensed):
-    """The licence or registration for the location's state is not on record, or has run out."""
-
-    def __init__(self, user: User, kind: Licence.Kind, state: str, ended_on: date | None) -> None:
-        values = {"name": user.name, "licence": kind.label, "state": state}
-        if ended_on is None:
-            said = _(
-                "There is no %(licence)s of %(name)s for %(state)s on record. A manager enters it under Office, People; until then a colleague has to do this."
-            )
-        else:
-            values["day"] = day_text(ended_on)
-            said = _(
-                "The %(licence)s of %(name)s for %(state)s ended on %(day)s. A manager enters the renewed one under Office, People; until then a colleague has to do this."
-            )
-        Refused.__init__(self, said % values)
-
-
-@transaction.atomic
-def invite(
-    *, by: User, email: str, name: str, location: Location, role: Role, supervisor: User | None, now: datetime
-) -> StaffInvitation:
-    """Return the invitation, its letter queued. The link lasts seven days and is for this address alone.
-
-    Refuses an address that has an account or an open invitation, and a trainee's supervisor who cannot be one.
-    """
-    email = email.lower()
-    if User.objects.filter(email=email).exists():
-        raise AddressTaken
-    _guard_supervisor(None, location, role, is_trainee=supervisor is not None, supervisor=supervisor)
-    # One that ran out makes room for the next.
-    StaffInvitation.objects.filter(email=email, accepted_at=None, withdrawn_at=None, expires_at__lte=now).update(
-        withdrawn_at=now
-    )
-    token = tokens.new()
-    try:
-        with transaction.atomic():
-            invitation = StaffInvitation.objects.create(
-                email=email, name=name, location=location, role=role, supervisor=supervisor,
-                token_hash=tokens.hash_of(token), invited_by=by, invited_at=now, expires_at=now + INVITATION_LASTS,
-            )  # fmt: skip
-    except IntegrityError as error:
-        if violated(error) == "invitation_once_an_address":
-            raise AlreadyInvited from error
-        raise
-    audit.record(by, audit.Verb.STAFF_INVITED, invitation, now=now, details={"role": role})
-    outbox.queue(
-        by=by,
-        kind="staff_invitation",
-        to=outbox.Recipient(
-            kind=OutboundMessage.RecipientKind.STAFF,
-            id=invitation.pk,
-            address=email,
-            tz=location.tz,
-        ),
-        subject_type="staffinvitation",
-        subject_id=invitation.pk,
-        location_id=location.pk,
-        now=now,
-        useful_until=invitation.expires_at,
-        secret={"token": token},
-    )
-    return invitation
-
-
-@transaction.atomic
-def withdraw_invitation(*, by: User, invitation: StaffInvitation, now: datetime) -> StaffInvitation:
-    """Return the invitation, withdrawn, with its letter if that has not left. Refuses one that is over."""
-    invitation = StaffInvitation.objects.select_for_update(no_key=True).get(pk=invitation.pk)
-    if invitation.accepted_at or invitation.withdrawn_at:
-        raise InvitationOver
-    invitation.withdrawn_at = now
-    invitation.save(update_fields=["withdrawn_at"])
-    outbox.void(subject_type="staffinvitation", subject_id=invitation.pk, reason="withdrawn", now=now)
-    audit.record(by, audit.Verb.STAFF_INVITATION_WITHDRAWN, invitation, now=now)
-    return invitation
-
-
-def join(*, by: None, token: str, name: str, password: str, now: datetime) -> User:
-    """Return the new member of staff, with the role and address of the invitation, whatever else was sent.
-
-    Refuses a link that is over, and an address that got an account meanwhile.
-    """
-    # Hashing is slow on purpose; the row is locked after it.
-    return _join(token=token, name=name, password=make_password(password), now=now)
-
-
-@transaction.atomic
-def _join(*, token: str, name: str, password: str, now: datetime) -> User:
-    opened = StaffInvitation.objects.open(now).select_for_update(no_key=True, of=("self",)).select_related("location")
-    invitation = opened.filter(token_hash=tokens.hash_of(token)).first()
-    if invitation is None:
-        raise InvitationOver
-    try:
-        with transaction.atomic():
-            user = User.objects.create(
-                kind=User.Kind.STAFF, email=invitation.email, name=name, password=password, created_at=now
-            )
-    except IntegrityError as error:
-        # The only unique thing that is not made here.
-        raise AddressTaken from error
-    Membership.objects.create(
-        user=user, location=invitation.location, role=invitation.role, started_at=now,
-        is_trainee=invitation.supervisor_id is not None, supervisor_id=invitation.supervisor_id,
-    )  # fmt: skip
-    invitation.accepted_at, invitation.accepted_by = now, user
-    invitation.save(update_fields=["accepted_at", "accepted_by"])
-    audit.record(user, audit.Verb.STAFF_JOINED, user, now=now, location_id=invitation.location_id)
-    return user
-
-
 @transaction.atomic
 def change_details(*, by: User, person: User, name: str, phone: str, now: datetime) -> User:
     """Return the person with a new name and number for urgent pages. Refuses somebody who has left."""
-    person = _lock_active(person)
+    person = lock_active(person)
     changed = [field for field, value in (("name", name), ("phone", phone)) if getattr(person, field) != value]
     if changed:
         person.name, person.phone = name, phone
@@ -334,9 +175,9 @@ def start_membership(
     Refuses one's own, one held already, one with a flag the role cannot bear, and a trainee without a supervisor.
     """
     _guard_not_self(by, person)
-    person = _lock_active(person)
+    person = lock_active(person)
     _guard_flags(role, can_dispense, is_pharmacy_lead, is_medical_director)
-    _guard_supervisor(person, location, role, is_trainee=supervisor is not None, supervisor=supervisor)
+    guard_supervisor(person, location, role, is_trainee=supervisor is not None, supervisor=supervisor)
     try:
         with transaction.atomic():
             membership = Membership.objects.create(
@@ -371,7 +212,7 @@ def change_membership(
     role = Role(membership.role)
     _guard_flags(role, can_dispense, is_pharmacy_lead, is_medical_director)
     is_trainee = supervisor is not None
-    _guard_supervisor(membership.user, membership.location, role, is_trainee=is_trainee, supervisor=supervisor)
+    guard_supervisor(membership.user, membership.location, role, is_trainee=is_trainee, supervisor=supervisor)
     if is_trainee:
         _guard_supervises_nobody(membership.user, membership.location)
     values = {
@@ -428,7 +269,7 @@ def leave(*, by: User, person: User, now: datetime) -> User:
         pk__in=Membership.objects.live().filter(user=person).values("location_id")
     ).select_for_update(no_key=True)
     locations = {location.pk: location for location in places.order_by("id")}
-    person = _lock_active(person)
+    person = lock_active(person)
     held = list(
         Membership.objects.live().filter(user=person).select_for_update(no_key=True).order_by("location_id", "role")
     )
@@ -477,7 +318,7 @@ def reset_second_factor(*, by: User, person: User, why: Why, checked: Checked, n
     Refuses one's own: whoever stole a manager's session could otherwise take the factor off it.
     """
     _guard_not_self(by, person)
-    person = _lock_active(person)
+    person = lock_active(person)
     removed, _per_model = Authenticator.objects.filter(user=person).delete()
     _end_sessions(person)
     audit.record(
@@ -507,50 +348,6 @@ def reset_second_factor(*, by: User, person: User, why: Why, checked: Checked, n
 
 
 @transaction.atomic
-def record_licence(
-    *, by: User, person: User, kind: Licence.Kind, number: str, state: str, expires_on: date, now: datetime
-) -> Licence:
-    """Return the licence: one of a kind and state a person, so a renewed one replaces it, with history."""
-    person = _lock_active(person)
-    licence, made = Licence.objects.select_for_update(no_key=True).get_or_create(
-        user=person, kind=kind, state=state.upper(), defaults={"number": number, "expires_on": expires_on}
-    )
-    if not made:
-        licence.number, licence.expires_on = number, expires_on
-        licence.save(update_fields=["number", "expires_on"])
-    audit.record(by, audit.Verb.LICENCE_CHANGED, licence, now=now, details={"kind": kind, "state": state.upper()})
-    return licence
-
-
-def may_prescribe(user: User, location: Location, on: date) -> None:
-    """Refuse whoever may not prescribe a controlled substance at a location on its calendar day ``on``.
-
-    It takes the prescriber's role there, and a professional licence and a DEA registration for its state that hold on
-    that day; their last day still counts. Source: domain.md scenario 50, 21 CFR 1301.12 (a registration is a state's).
-    """
-    _guard_licensed(user, location, on, {Role.PRESCRIBER}, (Licence.Kind.PROFESSIONAL, Licence.Kind.DEA))
-
-
-def may_practise(user: User, location: Location, on: date) -> None:
-    """Refuse whoever is no licensed clinician (nurse, therapist, prescriber; no trainee) of a location on its day ``on``."""
-    _guard_licensed(user, location, on, LICENSED, (Licence.Kind.PROFESSIONAL,))
-
-
-def _guard_licensed(
-    user: User, location: Location, on: date, roles: Set[Role], kinds: tuple[Licence.Kind, ...]
-) -> None:
-    held = Membership.objects.live().filter(
-        user=user, user__is_active=True, location=location, role__in=roles, is_trainee=False
-    )
-    if not held.exists():
-        raise NotLicensed(user, location)
-    ends = dict(Licence.objects.filter(user=user, state=location.state).values_list("kind", "expires_on"))
-    for kind in kinds:
-        if kind not in ends or ends[kind] < on:
-            raise LicenceExpired(user, kind, location.state, ends.get(kind))
-
-
-@transaction.atomic
 def end_session(*, by: User, session: UserSession, now: datetime) -> None:
     """End one session on the server: the next request of that browser is a stranger's."""
     session.end()
@@ -573,7 +370,8 @@ def _end_sessions(person: User) -> None:
     UserSession.objects.filter(user=person).delete()
 
 
-def _lock_active(person: User) -> User:
+def lock_active(person: User) -> User:
+    """Return the person's row, held for this transaction. Refuses somebody who has left."""
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if not person.is_active:
         raise HasLeft
@@ -603,9 +401,10 @@ def _guard_flags(role: Role, can_dispense: bool, is_pharmacy_lead: bool, is_medi
         raise FlagNotForRole
 
 
-def _guard_supervisor(
+def guard_supervisor(
     person: User | None, location: Location, role: Role, *, is_trainee: bool, supervisor: User | None
 ) -> None:
+    """Refuse a trainee without a supervisor of the same role at the location, and a trainee in a role without patients."""
     if not is_trainee:
         return
     if not role.is_clinician:

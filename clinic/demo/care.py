@@ -8,10 +8,7 @@ from clinic import keyring, localtime
 from clinic.demo import plan
 from clinic.demo.cast import DENVER, FAMILY, GIVEN, MESSAGES, PHOENIX
 from clinic.demo.story import BEHIND, Story, attempt
-from clinic.models import (
-    OutboundMessage,
-    User,
-)
+from clinic.models import OutboundMessage, User
 from patients.actions import careteams, contacts, patients, portal, referrals
 from patients.actions.contacts import Details
 from patients.actions.patients import Identity

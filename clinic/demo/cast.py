@@ -3,9 +3,7 @@
 from datetime import time
 
 from clinic.actions.founding import Site
-from clinic.models import (
-    Role,
-)
+from clinic.models import Role
 
 DENVER, PHOENIX = "Denver", "Phoenix"
 

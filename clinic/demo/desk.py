@@ -10,12 +10,7 @@ from clinic.demo.cast import DENVER, MESSAGES, PHOENIX
 from clinic.demo.story import AHEAD, LETTERS_SINCE, Story, attempt
 from clinic.errors import Refused
 from clinic.letters import Rendered
-from clinic.models import (
-    Category,
-    Channel,
-    OutboundMessage,
-    WorkItem,
-)
+from clinic.models import Category, Channel, OutboundMessage, WorkItem
 from patients.actions import careteams, preferences, referrals
 from patients.actions.preferences import Answer
 from patients.models import ContactPreference, LifeState, Patient, Referral

@@ -6,16 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from assessments import definitions, packetparts
-from assessments.actions import (
-    asking,
-    entries,
-    flags,
-    health,
-    packets,
-    requests,
-    responses,
-    reviews,
-)
+from assessments.actions import asking, entries, flags, health, packets, requests, responses, reviews
 from assessments.instrument import Definition
 from assessments.merging import Window
 from assessments.models import (

@@ -3,19 +3,11 @@
 from datetime import datetime, time, timedelta
 
 from clinic import localtime
-from clinic.actions import founding, hours, people, places, system
+from clinic.actions import founding, hours, licences, places, system
 from clinic.actions.founding import Founder
 from clinic.demo.cast import CAST, DENVER, EVERY_DAY, PHOENIX, SITES
 from clinic.demo.story import LETTERS_SINCE, Story
-from clinic.models import (
-    LICENSED,
-    Device,
-    Licence,
-    Role,
-    Room,
-    TimeOff,
-    User,
-)
+from clinic.models import LICENSED, Device, Licence, Role, Room, TimeOff, User
 from sessions import visitkinds
 from sessions.actions import reminderplans, visittypes
 
@@ -61,7 +53,7 @@ def _licences(story: Story, managers: dict[str, User], at: datetime) -> None:
                 continue
             kinds = Licence.Kind if role == Role.PRESCRIBER else [Licence.Kind.PROFESSIONAL]
             for kind in kinds:
-                people.record_licence(
+                licences.record_licence(
                     by=managers[site], person=story.people[name.split()[0].lower()], kind=kind, now=at,
                     number=f"{story.places[site].state}-{kind[:3].upper()}-{4100 + 37 * number}",
                     state=story.places[site].state, expires_on=(story.now + timedelta(days=200 + 60 * number)).date(),

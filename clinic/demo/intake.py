@@ -8,21 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from assessments import definitions
-from assessments.actions import (
-    alerts,
-    asking,
-    clearances,
-    health,
-    packets,
-    requests,
-    safetyplans,
-)
+from assessments.actions import alerts, asking, clearances, health, packets, requests, safetyplans
 from assessments.actions.handing_in import submit
-from assessments.models import (
-    Disposition,
-    Measurement,
-    RiskAlert,
-)
+from assessments.models import Disposition, Measurement, RiskAlert
 from assessments.packetquestions import YES
 from clinic import localtime
 from clinic.actions import pages, rota

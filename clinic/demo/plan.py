@@ -8,9 +8,7 @@ from clinic import localtime
 from clinic.demo.cast import CAST, DENVER
 from clinic.demo.story import Story, attempt
 from clinic.errors import Refused
-from clinic.models import (
-    User,
-)
+from clinic.models import User
 from patients.models import Patient, Referral
 from sessions.actions import attendance, changes, visits
 from sessions.models import Appointment

@@ -10,11 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from clinic.errors import Refused
-from clinic.models import (
-    Location,
-    Room,
-    User,
-)
+from clinic.models import Location, Room, User
 from sessions.models import VisitType
 
 Done = TypeVar("Done")

@@ -32,7 +32,7 @@ from redis.exceptions import RedisError
 from clinic import keptforms, localtime, sessionlife, tokens
 from clinic.access import GET, GET_POST, POST, Permission, public_view, signed_in_view, staff_view
 from clinic.accounts import THIRD_PARTY_URLS, device_text, live_sessions
-from clinic.actions import people
+from clinic.actions import invitations, people
 from clinic.errors import Refused
 from clinic.forms import words
 from clinic.forms.accounts import JoinForm
@@ -227,12 +227,12 @@ def join(request: OurRequest, token: str) -> HttpResponseBase:
         .first()
     )
     if invitation is None:
-        return answer(request, "clinic/_join_over.html", {"refusal": people.InvitationOver()}, status=404)
+        return answer(request, "clinic/_join_over.html", {"refusal": invitations.InvitationOver()}, status=404)
     form = JoinForm(request.POST or None, email=invitation.email, initial={"name": invitation.name})
     if request.method == "POST" and form.is_valid():
         name, password = form.cleaned_data["name"], form.cleaned_data["password"]
         try:
-            user = people.join(by=None, token=token, name=name, password=password, now=request.now)
+            user = invitations.join(by=None, token=token, name=name, password=password, now=request.now)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:

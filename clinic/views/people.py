@@ -23,6 +23,7 @@ from clinic.access import (
     managed_location,
     staff_view,
 )
+from clinic.actions import invitations, licences
 from clinic.actions import people as actions
 from clinic.errors import Refused
 from clinic.forms.people import (
@@ -145,7 +146,7 @@ def invite_person(request: StaffRequest) -> HttpResponse:
     form = InvitePersonForm(_data(request), mentors=_mentors(location))
     if form.is_valid():
         try:
-            invitation = actions.invite(by=request.user, location=location, now=request.now, **form.cleaned_data)
+            invitation = invitations.invite(by=request.user, location=location, now=request.now, **form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -160,7 +161,7 @@ def withdraw_invitation(request: StaffRequest, invitation_id: UUID) -> HttpRespo
     """Withdraw an invitation that was not answered."""
     invitation = get_invitation_or_404(request, invitation_id)
     try:
-        actions.withdraw_invitation(by=request.user, invitation=invitation, now=request.now)
+        invitations.withdraw_invitation(by=request.user, invitation=invitation, now=request.now)
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
@@ -324,7 +325,7 @@ def record_licence(request: StaffRequest, person_id: UUID) -> HttpResponse:
     form = RecordLicenceForm(_data(request))
     if form.is_valid():
         try:
-            actions.record_licence(by=request.user, person=who, now=request.now, **form.cleaned_data)
+            licences.record_licence(by=request.user, person=who, now=request.now, **form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:

@@ -18,7 +18,7 @@ from assessments.models import ContactAttempt, Disposition, RiskAlert
 from assessments.safety import Signal
 from clinic import navigation
 from clinic.access import Permission, memberships_of
-from clinic.actions import pages, people, signatures, worklist
+from clinic.actions import licences, pages, signatures, worklist
 from clinic.models import (
     AuditEvent,
     Closure,
@@ -373,7 +373,7 @@ def test_what_is_done_next(attempts, step):
 
 
 @pytest.fixture(autouse=True)
-def licences(request):
+def licensed(request):
     """Theo and Dana hold their licences for Denver's state."""
     if "cast" in request.fixturenames:
         cast = request.getfixturevalue("cast")
@@ -416,7 +416,7 @@ class TestDispositions:
             with pytest.raises(alerts.NotYourAlert):
                 close(cast, alert, by=who)
         Licence.objects.filter(user=cast.theo, kind="professional").update(expires_on=NOON.date() - timedelta(days=1))
-        with pytest.raises(people.LicenceExpired):
+        with pytest.raises(licences.LicenceExpired):
             close(cast, alert, by=cast.theo)
         Membership.objects.filter(user=cast.theo).update(ended_at=NOON)
         with pytest.raises(alerts.NotYourAlert):

@@ -18,7 +18,7 @@ from assessments.facts import ConditionKind
 from assessments.models import Clearance, Condition, HealthStatement, Measurement, Medication, Screening, ScreeningFlag
 from assessments.screening import Binds, Finding, Flag, Severity, screen
 from clinic import policy, subjects
-from clinic.actions import people, signatures
+from clinic.actions import licences, signatures
 from clinic.actions.signatures import Proof
 from clinic.audit import Verb
 from clinic.errors import Refused
@@ -511,14 +511,14 @@ class TestDecide:
         make.make_secrets(other, clean.omar)
         make.make_licences(clean.omar)
         for who, refusal in (
-            (clean.nina, people.NotLicensed),
-            (clean.omar, people.NotLicensed),
+            (clean.nina, licences.NotLicensed),
+            (clean.omar, licences.NotLicensed),
             (other, clearances.NotOfTheTeam),
         ):
             with pytest.raises(refusal), transaction.atomic():
                 self.decide(asked, who)
         Licence.objects.filter(user=clean.dana, kind="dea").update(expires_on=date(2027, 1, 12))
-        with pytest.raises(people.LicenceExpired), transaction.atomic():
+        with pytest.raises(licences.LicenceExpired), transaction.atomic():
             self.decide(asked, clean.dana)
 
     def test_what_changed_meanwhile_is_not_decided_and_twice_is_told(self, clean: Cast, asked: ScreeningFlag) -> None:

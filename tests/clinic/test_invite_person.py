@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from clinic import letters
-from clinic.actions import people
+from clinic.actions import invitations, people
 from clinic.models import AuditEvent, Membership, OutboundMessage, Role, StaffInvitation, User
 from tests import factories as make
 from tests.cast import Cast, make_cast
@@ -36,7 +36,7 @@ def invite(cast: Cast, **fields: Any) -> StaffInvitation:
         "role": Role.NURSE,
         "supervisor": None,
     }
-    return people.invite(by=cast.ada, now=make.NOON, **{**values, **fields})
+    return invitations.invite(by=cast.ada, now=make.NOON, **{**values, **fields})
 
 
 def link(invitation: StaffInvitation) -> str:
@@ -84,7 +84,7 @@ class TestInviting:
 
     def test_not_twice(self, cast: Cast) -> None:
         invite(cast)
-        with pytest.raises(people.AlreadyInvited, match="open invitation"):
+        with pytest.raises(invitations.AlreadyInvited, match="open invitation"):
             invite(cast)
         assert StaffInvitation.objects.count() == 1
 
@@ -125,15 +125,15 @@ class TestWithdrawing:
         response = Client().get(path)
         assert response.status_code == 404
         assert "used, withdrawn or has run out" in response.content.decode()
-        with pytest.raises(people.InvitationOver):
-            people.withdraw_invitation(by=cast.ada, invitation=invitation, now=make.NOON)
+        with pytest.raises(invitations.InvitationOver):
+            invitations.withdraw_invitation(by=cast.ada, invitation=invitation, now=make.NOON)
 
     def test_a_letter_already_claimed_does_not_leave_either(self, cast: Cast) -> None:
         invitation = invite(cast)
         message = OutboundMessage.objects.get()
         letter = letters.get("staff_invitation")
         assert letter.still_wanted(message, make.NOON) == ""
-        people.withdraw_invitation(by=cast.ada, invitation=invitation, now=make.NOON)
+        invitations.withdraw_invitation(by=cast.ada, invitation=invitation, now=make.NOON)
         assert letter.still_wanted(message, make.NOON) in letter.reasons
 
     def test_another_locations_is_not_found(self, cast: Cast, signed_in: SignedIn) -> None:
@@ -259,9 +259,9 @@ def test_two_who_answer_at_once_are_one() -> None:
     def join(name: str) -> None:
         try:
             ready.wait()
-            people.join(by=None, token=token, name=name, password=PASSWORD, now=make.NOON)
+            invitations.join(by=None, token=token, name=name, password=PASSWORD, now=make.NOON)
             said.append("joined")
-        except people.InvitationOver:
+        except invitations.InvitationOver:
             said.append("refused")
         finally:
             connection.close()

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from clinic.access import Permission, holds
-from clinic.actions import people
+from clinic.actions import invitations, people
 from clinic.models import AuditEvent, Licence, Membership, Role, StaffInvitation, User
 from tests import factories as make
 from tests.cast import Cast
@@ -39,7 +39,7 @@ def start(cast: Cast, person: User, role: Role, **fields: Any) -> Membership:
 class TestList:
     def test_who_works_here_is_invited_and_has_left(self, cast: Cast, signed_in: SignedIn) -> None:
         Licence.objects.create(user=cast.dana, kind="dea", number="D1", state="CO", expires_on=date(2027, 2, 1))
-        people.invite(
+        invitations.invite(
             by=cast.ada, email="vera@juniper.example", name="Vera Vance", location=cast.denver, role=Role.NURSE,
             supervisor=None, now=make.NOON,
         )  # fmt: skip
