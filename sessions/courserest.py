@@ -5,8 +5,9 @@ the one that shifts doses least. Doses keep their order and their distance; each
 after it, which does not run into the next dose. Source: domain.md 5.3, 6.1, 8.2.
 """
 
+import uuid
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,6 +80,12 @@ def pair_up(doses: Sequence[Span], talks: Sequence[Span]) -> tuple[list[int | No
         if own is None and free:
             found[at] = free.pop(0)
     return found, free
+
+
+def best_talk(dose: Span, talks: Iterable[Opening], with_whom: uuid.UUID) -> Opening | None:
+    """Return the talk that suits a dose best: in its hours, with the same person where that can be, and then the earliest."""
+    found = [one for one in talks if is_within(dose, (one.starts_at, one.ends_at))]
+    return min(found, key=lambda one: (one.clinician_id != with_whom, one.starts_at), default=None)
 
 
 def lay_anew(

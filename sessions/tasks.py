@@ -5,7 +5,7 @@ from celery import shared_task
 from clinic import clock
 from clinic.actions import system
 from clinic.models import Location
-from sessions.actions import recalls, reminders, waitlist
+from sessions.actions import recalls, reminders, talks, waitlist
 
 
 @shared_task
@@ -26,3 +26,9 @@ def look_after_visits() -> None:
 def look_after_waitlist() -> None:
     """End what ran out on the waitlist, and offer each free time to whoever is next."""
     waitlist.look_after(by=system.sam(now=clock.now()), now=clock.now())
+
+
+@shared_task
+def look_after_talks() -> None:
+    """Hold a time for the talk after each dose that has none, and settle what was decided."""
+    talks.look_after(by=system.sam(now=clock.now()), now=clock.now())

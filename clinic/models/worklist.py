@@ -69,6 +69,8 @@ class WorkItem(Record):
         OUTREACH = "outreach", _("At risk and did not come: a clinician calls today")
         SCORING_FAILED = "scoring_failed", _("A questionnaire could not be scored")
         POLICY_DRAFT = "policy_draft", _("Limits to approve")
+        TALK_TO_SET = "talk_to_set", _("A time is held for the talk after a dose: book it or let it go")
+        TALK_MISSING = "talk_missing", _("A dose without a talk after it: no time was free, or nobody said yes")
 
     # What stands above everything else on a list. What rings in the banner besides is navigation.ALARMS.
     PRESSING = frozenset({Kind.CRISIS_WORDS, Kind.PAGE, Kind.RISK_ALERT})

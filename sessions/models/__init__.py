@@ -6,7 +6,7 @@ from .merges import Merge
 from .moves import VisitMove
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
 from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold, all_lanes
-from .visittypes import DOSING, INTAKE, INTEGRATION, VisitType
+from .visittypes import DOSING, INTAKE, INTEGRATION, TALKS, VisitType
 from .waitlist import FreedSlot, WaitlistEntry, WaitlistOffer, without_offers
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "INTAKE",
     "INTEGRATION",
     "RECORD_WITHIN",
+    "TALKS",
     "UNDO_CHECK_IN_WITHIN",
     "Appointment",
     "Block",

@@ -18,7 +18,7 @@ from patients.models import Patient, Referral
 from sessions.availability import SOLE_LANES
 
 from .courses import Course
-from .visittypes import INTAKE, VisitType
+from .visittypes import INTAKE, TALKS, VisitType
 
 # Taking back a check-in is a slip of the finger, not a decision (domain.md 8.1).
 UNDO_CHECK_IN_WITHIN = timedelta(minutes=10)
@@ -286,6 +286,11 @@ class Appointment(Record):
     @property
     def can_be_confirmed(self) -> bool:
         return self.may_become(self.Status.CONFIRMED)
+
+    @property
+    def is_held_talk(self) -> bool:
+        """Return whether a time is kept for a talk after a dose; one that the waitlist offers as well."""
+        return self.status == self.Status.HELD and self.visit_type.code in TALKS
 
     @property
     def can_be_started(self) -> bool:

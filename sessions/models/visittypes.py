@@ -15,6 +15,8 @@ from sessions.shape import Shape
 INTAKE = "intake"
 # The two kinds of which a course is made.
 DOSING, INTEGRATION = "dosing", "integration"
+# Every kind of talk after a dose.
+TALKS = (INTEGRATION, "integration_remote")
 
 
 class VisitTypeQuerySet(models.QuerySet["VisitType"]):

@@ -17,7 +17,7 @@ from clinic.access import GET_POST, POST, Permission, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go, go_to
 from sessions.access import get_appointment_or_404
-from sessions.actions import attendance, changes
+from sessions.actions import attendance, changes, talks
 from sessions.forms.visits import RecordAfterwardsForm, SeenVersionForm, UndoNoShowForm
 from sessions.models import Appointment
 from sessions.views import day
@@ -58,7 +58,7 @@ def confirm_appointment(request: StaffRequest, appointment_id: uuid.UUID) -> Htt
     form = SeenVersionForm(request.POST)
     seen = form.cleaned_data["version"] if form.is_valid() else 0
     return _do(
-        request, appointment_id, Permission.APPOINTMENT_BOOK, functools.partial(attendance.confirm, seen_version=seen),
+        request, appointment_id, Permission.APPOINTMENT_BOOK, functools.partial(talks.confirm, seen_version=seen),
         _("%(name)s’s visit is confirmed."),
     )  # fmt: skip
 

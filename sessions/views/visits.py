@@ -173,6 +173,7 @@ def _acts(visit: Appointment, user: User, now: datetime) -> list[Act]:
         (may_check_in and visit.can_be_checked_in and is_today, _("Check in"), "door-open", "check_in", "primary", True),
         (may_conduct and visit.can_be_started, _("Take into the room"), "activity", "start_appointment", "primary", True),
         (may_conduct and visit.can_be_finished, _("Visit is done"), "check2-all", "finish_appointment", "primary", True),
+        (may_book and visit.is_held_talk, _("Book it: they said yes"), "check-circle", "confirm_appointment", "primary", True),
         (may_book and visit.can_be_confirmed, _("Confirmed by phone"), "check-circle", "confirm_appointment",
          "secondary", True),
         (may_check_in and visit.can_undo_check_in(now), _("Take back the check-in"), "arrow-counterclockwise",
