@@ -23,7 +23,7 @@ from patients.models import Patient
 from sessions.models import Appointment, Block, ResourceHold
 
 from .bench import __main__ as bench
-from .bench import limit, load, measuring, noise, seeding
+from .bench import calendars, limit, load, measuring, noise, seeding
 from .conftest import SignedIn, owner_rights
 from .factories import NOON
 
@@ -109,6 +109,36 @@ def test_booking_reads_no_large_table_whole(seeded: seeding.Seeded, signed_in: S
     assert len(statements) > 10
     plans = {one: _read_whole(re.sub(r" OF \"\w+\"$", "", one)) for one in statements}
     assert {one: tables for one, tables in plans.items() if tables} == {}
+
+
+def test_a_week_and_a_name_read_no_large_table_whole(seeded: seeding.Seeded, signed_in: SignedIn) -> None:
+    desk = _desk(seeded, signed_in)
+    for request, sign, most in (
+        (calendars.week(lambda _place: {}, seeded, 0), b'"booked"', 5),
+        (calendars.found(lambda _place: {}, 0, 0), b"Family", 5),
+    ):
+        for _rehearsal in range(2):
+            desk.get(request[1], headers={"HX-Request": "true"})
+        with CaptureQueriesContext(connection) as captured:
+            answer = desk.get(request[1], headers={"HX-Request": "true"})
+        assert (answer.status_code, sign in answer.content) == (200, True)
+        assert len(captured) <= most
+        statements = _selects(captured)
+        assert [_read_whole(one) for one in statements] == [set()] * len(statements)
+
+
+def test_openings_of_a_large_team_are_searched_in_a_fixed_number_of_statements(
+    seeded: seeding.Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calendars, "BEHIND", 1)
+    monkeypatch.setattr(calendars, "AHEAD", 2)
+    with owner_rights():
+        team = calendars.prepare(seeded)
+    found = calendars.measure(team, 1)
+    # Three days of twenty rooms, six visits in each.
+    assert (found["visits"], found["clinicians"], found["rooms"]) == (360, 30, 20)
+    assert found["openings"] > 100
+    assert found["statements"] <= 9
 
 
 def test_the_bare_view_shows_the_same_day(seeded: seeding.Seeded, rf: Any) -> None:

@@ -39,7 +39,7 @@ from clinic import clock, devservices
 from clinic.models import User
 from sessions.models import Appointment, ResourceHold
 
-from . import answers, charts, load, noise, packets, seeding
+from . import answers, calendars, charts, load, noise, packets, seeding
 from .load import Figures
 from .seeding import Seeded
 
@@ -207,6 +207,23 @@ class Bench:
             return status == 200 and body.count(b"<tr>") == A_DAY
 
         return load.run(self.limit, ask, rows, connections=count, seconds=seconds)
+
+    def calendar(self, item: str, seconds: float) -> dict[str, Callable[[int], Figures]]:
+        """W8 and W10: a location's week as JSON, or a name that somebody types; beside it the same by one query."""
+        places, headers = len(self.seeded.locations), self.clients.headers
+
+        def ask(number: int, turn: int) -> load.Request:
+            place = _place(number, turn, places)
+            return (
+                calendars.week(headers, self.seeded, place) if item == "week" else calendars.found(headers, place, turn)
+            )
+
+        right = calendars.is_week if item == "week" else calendars.is_found
+        bare = calendars.limits(self.seeded)[item]
+        return {
+            "app": lambda n: load.run(self.app, ask, right, connections=n, seconds=seconds),
+            "limit": lambda n: load.run(self.limit, bare, lambda status, _body: status == 200, connections=n, seconds=seconds),
+        }  # fmt: skip
 
     def chart(self, item: str, found: charts.Charts, seconds: float) -> dict[str, Callable[[int], Figures]]:
         """W2: a page of a heavy patient, as a prescriber of theirs sees it; beside it a day's rows."""
@@ -440,6 +457,7 @@ def measure(
     writers = packets.prepare(seeded, session_of) if "packet" in items else []
     given = answers.prepare(seeded, session_of) if {"submit", "keep"} & set(items) else None
     heavy = charts.prepare(seeded, session_of) if set(charts.PAGES) & set(items) else None
+    large = calendars.prepare(seeded) if "openings" in items else None
     make_limit_table()
     all_connections.close_all()
     environment = {"DATABASE_URL": app_url, "DATABASE_ROLE": ""}
@@ -494,8 +512,22 @@ def measure(
                     # Each of them was looked at before: the read-audit of a page is written once a quarter of an hour.
                     run(2)
                 result[item] = summary(bench.turns(rounds, sides))
+        for item in ("week", "find"):
+            if item in items:
+                sys.stderr.write(f"  {item} ")
+                sides = bench.calendar(item, seconds)
+                for run in sides.values():
+                    run(2)
+                result[item] = summary(bench.turns(rounds, sides))
+        if large is not None:
+            sys.stderr.write("  openings\n")
+            result["openings"] = calendars.measure(large, rounds)
         result["memory_mb"] = round(noise.memory_of(app_pid))
-    result["queries"] = queries(bench) | (chart_queries(heavy) if heavy is not None else {})
+    result["queries"] = (
+        queries(bench)
+        | calendars.statements(Client(headers={"host": "localhost"}), seeded, clients.cookies[0])
+        | (chart_queries(heavy) if heavy is not None else {})
+    )
     return result
 
 

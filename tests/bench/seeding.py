@@ -55,6 +55,8 @@ class Seeded:
     clinicians: list[list[uuid.UUID]] = field(default_factory=list)
     rooms: list[list[uuid.UUID]] = field(default_factory=list)
     patients: list[list[uuid.UUID]] = field(default_factory=list)
+    # Where the counting of record numbers begins, in thousands.
+    first_serial: int = 0
 
 
 def copy(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -100,14 +102,14 @@ def seed(patients: int, today: date, *, behind: int = DAYS_BEHIND, ahead: int = 
     )  # fmt: skip
     seeded = Seeded(today=today, visit_type=visit_type.pk)
     for number in bar(range(places), "places and people", places):
-        _place(seeded, number)
+        place(seeded, number)
     constraint = next(c for c in ResourceHold._meta.constraints if c.name == LAST_WORD)
     with connection.schema_editor() as editor:
         editor.remove_constraint(ResourceHold, constraint)
-    _triggers("DISABLE")
-    _patients(seeded)
-    _visits(seeded, range(-behind, ahead + 1))
-    _triggers("ENABLE")
+    history("DISABLE")
+    people_of(seeded)
+    visits_of(seeded, range(-behind, ahead + 1))
+    history("ENABLE")
     for _step in bar(range(1), "the last word, statistics", 1):
         with connection.schema_editor() as editor:
             editor.add_constraint(ResourceHold, constraint)
@@ -116,7 +118,8 @@ def seed(patients: int, today: date, *, behind: int = DAYS_BEHIND, ahead: int = 
     return seeded
 
 
-def _triggers(verb: str) -> None:
+def history(verb: str) -> None:
+    """Switch what writes history on (ENABLE) or off (DISABLE)."""
     with connection.cursor() as cursor:
         for model in FILLED:
             cursor.execute(f"ALTER TABLE {model._meta.db_table} {verb} TRIGGER USER")
@@ -148,13 +151,14 @@ def _person(name: str) -> User:
     )
 
 
-def _place(seeded: Seeded, number: int) -> None:
+def place(seeded: Seeded, number: int, *, clinicians: int = CLINICIANS, rooms: int = CLINICIANS) -> None:
+    """Make a place with its desk, its clinicians and its rooms."""
     place = Location.objects.create(
         name=f"Site {number}", alias="Juniper Street", time_zone="UTC", state="CO", street="1 Street", city="City",
         postcode="80203", phone="(303) 555-0100",
     )  # fmt: skip
     desk = _person("Frida Desk")
-    people = [_person(f"Clinician {n}") for n in range(CLINICIANS)]
+    people = [_person(f"Clinician {n}") for n in range(clinicians)]
     Membership.objects.bulk_create(
         [Membership(user=desk, location=place, role=Role.FRONT_DESK, started_at=LONG_AGO)]
         + [Membership(user=who, location=place, role=Role.PRESCRIBER, started_at=LONG_AGO) for who in people]
@@ -167,16 +171,16 @@ def _place(seeded: Seeded, number: int) -> None:
         for who in people
         for day in range(7)
     )
-    rooms = Room.objects.bulk_create(
-        Room(location=place, name=f"Room {n}", kind=Room.Kind.CONSULTING) for n in range(CLINICIANS)
+    made = Room.objects.bulk_create(
+        Room(location=place, name=f"Room {n}", kind=Room.Kind.CONSULTING) for n in range(rooms)
     )
     seeded.locations.append(place.pk)
     seeded.desks.append(desk.pk)
     seeded.clinicians.append([who.pk for who in people])
-    seeded.rooms.append([room.pk for room in rooms])
+    seeded.rooms.append([room.pk for room in made])
 
 
-def _patients(seeded: Seeded) -> None:
+def people_of(seeded: Seeded) -> None:
     """A thousand people a place who all agree to letters."""
     columns = [
         "id", "mrn", "given_name", "middle_name", "family_name", "chosen_name", "pronouns", "birth_date", "sex_at_birth",
@@ -185,7 +189,7 @@ def _patients(seeded: Seeded) -> None:
     ]  # fmt: skip
 
     def rows() -> Iterator[list[Any]]:
-        for number, place in enumerate(bar(seeded.locations, "patients", len(seeded.locations))):
+        for number, place in enumerate(bar(seeded.locations, "patients", len(seeded.locations)), seeded.first_serial):
             ids = []
             for n in range(PER_LOCATION):
                 pk = new_id()
@@ -211,8 +215,11 @@ def _patients(seeded: Seeded) -> None:
     )
 
 
-def _visits(seeded: Seeded, days: range) -> None:
-    """Sixty visits a place and day: everybody is booked from morning to evening, each in a room of their own."""
+def visits_of(seeded: Seeded, days: range) -> None:
+    """Six visits a room and day, sixty where there are ten: whoever has a room is booked from morning to evening.
+
+    Where clinicians are more than rooms, others have them every day.
+    """
     visits: list[list[Any]] = []
     blocks: list[list[Any]] = []
     holds: list[list[Any]] = []
@@ -236,11 +243,13 @@ def _visits(seeded: Seeded, days: range) -> None:
     for count, (place, shift) in enumerate(bar(pairs, "visits", total)):
         day = seeded.today + timedelta(days=shift)
         for slot, start in enumerate(STARTS):
-            for n in range(CLINICIANS):
+            for n, room in enumerate(seeded.rooms[place]):
                 starts = datetime.combine(day, start, tzinfo=UTC)
                 ends = starts + length
-                who, room = seeded.clinicians[place][n], seeded.rooms[place][n]
-                patient = seeded.patients[place][(shift * 60 + slot * CLINICIANS + n) % PER_LOCATION]
+                team, rooms = seeded.clinicians[place], len(seeded.rooms[place])
+                who = team[(n + shift * (len(team) - rooms)) % len(team)]
+                serial = (shift * len(STARTS) + slot) * rooms + n
+                patient = seeded.patients[place][serial % PER_LOCATION]
                 pk = new_id()
                 past = shift < 0
                 visits.append(

@@ -198,3 +198,22 @@ class TestUndoNoShow:
         assert "nothing to take back" in refused(
             changes.NotPossibleNow, cast, attendance.undo_no_show, visit, because="x"
         )
+
+
+def test_whoever_is_in_the_room_stays_there(cast: Cast, visit: Appointment) -> None:
+    """Scenario 36: the visit runs over, and its patient is not moved out for the next one; the next one's visit can be."""
+    following = book(cast, cast.pat, starts_at=at("13:00"))
+    do(cast, attendance.check_in, visit)
+    do(cast, attendance.start, visit)
+    for who, may in ((visit, False), (following, True)):
+        who.refresh_from_db()
+        move: dict[str, Any] = {
+            "by": cast.frida, "appointment": who, "clinician": cast.dana, "room": cast.second_room,
+            "starts_at": who.starts_at, "seen_version": who.version, "now": at("09:55"),
+        }  # fmt: skip
+        if may:
+            assert changes.reschedule(**move).room == cast.second_room
+        else:
+            with pytest.raises(changes.NotPossibleNow, match="cannot be moved any more"):
+                changes.reschedule(**move)
+            assert live(who) == 3
