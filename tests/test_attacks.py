@@ -53,7 +53,7 @@ XSS = "'\"><b id=xss>{{7*7}}"
 # What other people's pages broke at, or took for something else than words.
 HOSTILE = (
     "", "\x00", "%ff", "a" * 10_000, "-1", str(2**63), "9" * 5000, "٣", "💉", "0001-01-01", "9999-12-31", "2027-02-30",
-    NOBODY, "' OR 1=1 --", XSS, "../../../etc/passwd", "a\r\nSet-Cookie: x=1", "a@\\", "{}", "[" * 100_000,
+    NOBODY, "' OR 1=1 --", XSS, "../../../etc/passwd", "a\r\nSet-Cookie: x=1", "a@\\", "{}", "[" * 20_000,
     f"0001-01-01T00:00:00+14:00~{NOBODY}", f"9999-12-31T23:59:59-14:00~{NOBODY}",
     f"2027-01-01T00:00:00+00:00:30.5~{NOBODY}", f"253402300799999999,{NOBODY}", f"-{'9' * 20},{NOBODY}",
     f"0001-01-01T00:00Z~{NOBODY}~{NOBODY}", f"9999-12-31T23:59Z~{NOBODY}~",
