@@ -50,6 +50,9 @@ class Obstacle(StrEnum):
     ROOM_TAKEN = "room_taken"
     DEVICE_TAKEN = "device_taken"
     PATIENT_TAKEN = "patient_taken"
+    # Said in a list only (sessions/whynot.py): nobody is left who is not in two places, and another dose is too near.
+    NOBODY_LEFT = "nobody_left"
+    DOSE_TOO_NEAR = "dose_too_near"
 
 
 @dataclass(frozen=True)
@@ -263,6 +266,11 @@ class Busy:
         )
         return next(free, None)
 
+    def is_full(self, stretch: Stretch, starts_at: datetime) -> bool:
+        """Return whether a shared stretch finds no lane although nobody has the resource alone: the ratio is reached."""
+        start, end = starts_at + stretch.starts, starts_at + stretch.ends + stretch.tail
+        return self.lane_for(stretch, starts_at) is None and not self._wholly.overlaps(start, end)
+
     def can_take(self, stretches: Iterable[Stretch], starts_at: datetime) -> bool:
         """Return whether the resource is free for every stretch of a visit."""
         return all(self.lane_for(stretch, starts_at) is not None for stretch in stretches)
@@ -280,8 +288,9 @@ def open_slots(
     now: datetime,
     others: Sequence[Sequence[uuid.UUID]] = (),
     devices: Sequence[Sequence[uuid.UUID]] = (),
+    until: datetime | None = None,
 ) -> list[Opening]:
-    """Return every opening from one day to another, both included, in order of time.
+    """Return every opening from one day to another, both included, in order of time; none that begins after ``until``.
 
     One for each start and clinician, with the first of ``rooms``, of the ``others`` for each further seat and of the ``devices`` for each
     piece of equipment that are free, nobody in two places at once. Openings lie wholly within opening hours, each person's stretches within
@@ -292,7 +301,7 @@ def open_slots(
     seats = need.people
 
     def able(who: uuid.UUID, spans: Sequence[Span], seat: int, start: datetime) -> bool:
-        return _at_work(spans, seats[seat], start) and busy[who].can_take(seats[seat], start)
+        return is_at_work(spans, seats[seat], start) and busy[who].can_take(seats[seat], start)
 
     found = []
     day = first
@@ -304,7 +313,7 @@ def open_slots(
         }
         for start in grid_starts(day, calendar.tz, need.grid_minutes):
             end = start + need.duration
-            if start < now or not _inside(opened, start, end + need.closing_margin):
+            if start < now or (until and start > until) or not is_inside(opened, start, end + need.closing_margin):
                 continue
             if patient is not None and busy[patient].overlaps(start, end):
                 continue
@@ -331,12 +340,14 @@ def open_slots(
     return found
 
 
-def _inside(spans: Iterable[Span], start: datetime, end: datetime) -> bool:
+def is_inside(spans: Iterable[Span], start: datetime, end: datetime) -> bool:
+    """Return whether one of the spans holds the whole of a stretch."""
     return any(a <= start and end <= b for a, b in spans)
 
 
-def _at_work(spans: Sequence[Span], stretches: Iterable[Stretch], start: datetime) -> bool:
-    return all(_inside(spans, start + stretch.starts, start + stretch.ends) for stretch in stretches)
+def is_at_work(spans: Sequence[Span], stretches: Iterable[Stretch], start: datetime) -> bool:
+    """Return whether somebody who is at work in some spans is there for each of their stretches."""
+    return all(is_inside(spans, start + stretch.starts, start + stretch.ends) for stretch in stretches)
 
 
 def _one_each(
@@ -409,18 +420,18 @@ def hitch(
         return Obstacle.PAST, None
     if not is_on_grid(starts_at, calendar.tz, need.grid_minutes):
         return Obstacle.OFF_GRID, None
-    if not _inside(hours_on(day, calendar.opening, calendar.tz), starts_at, ends_at):
+    if not is_inside(hours_on(day, calendar.opening, calendar.tz), starts_at, ends_at):
         return Obstacle.SHUT, None
     opened = open_on(day, calendar)
-    if not _inside(opened, starts_at, ends_at):
+    if not is_inside(opened, starts_at, ends_at):
         return Obstacle.CLOSURE, None
-    if not _inside(opened, starts_at, ends_at + need.closing_margin):
+    if not is_inside(opened, starts_at, ends_at + need.closing_margin):
         return Obstacle.TOO_LATE_TO_CLOSE, None
     for who, stretches in zip((clinician, *others), need.people, strict=True):
         works = common(opened, hours_on(day, calendar.working.get(who, ()), calendar.tz))
-        if not _at_work(works, stretches, starts_at):
+        if not is_at_work(works, stretches, starts_at):
             return Obstacle.NOT_WORKING, who
-        if not _at_work(at_work_on(day, calendar, who), stretches, starts_at):
+        if not is_at_work(at_work_on(day, calendar, who), stretches, starts_at):
             return Obstacle.AWAY, who
     return clash(
         calendar, need, starts_at=starts_at, clinician=clinician, room=room, patient=patient, others=others,

@@ -14,7 +14,7 @@ from patients.models import Patient
 from sessions.actions.changes import Why
 from sessions.actions.visits import Whereabouts
 from sessions.availability import Opening
-from sessions.models import Appointment, VisitMove, VisitType
+from sessions.models import Appointment, VisitMove, VisitType, WaitlistEntry
 
 # More people or devices than any kind of visit takes are nobody's slot.
 MOST_IN_A_SLOT = 10
@@ -213,11 +213,17 @@ class SeenVersionForm(words.Form):
 
 
 class FindSlotForm(words.Form):
-    """Which week, person and room to look for. Nonsense is as good as nothing: the page then shows the default."""
+    """Which days, person, room and time of day to look for. Nonsense is as good as nothing: the page then shows the default."""
 
     week = forms.DateField(label=_("Week of"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    days = forms.TypedChoiceField(
+        label=_("Days"), choices=[("7", _("A week")), ("14", _("Two weeks"))], required=False, coerce=int
+    )
     clinician = forms.UUIDField(label=_("With"), required=False)
     room = forms.UUIDField(label=_("Room"), required=False)
+    part = forms.ChoiceField(label=_("Time of day"), choices=spoken(WaitlistEntry.DayPart.choices), required=False)
+    # An hour that was asked for: of each day on which it is not free it is said why.
+    at = forms.TimeField(label=_("Asked for"), required=False, widget=forms.TimeInput(attrs={"type": "time"}))
 
 
 class CancelAppointmentForm(words.Form):

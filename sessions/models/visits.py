@@ -157,6 +157,8 @@ class Appointment(Record):
     AWAITED: ClassVar[frozenset[str]] = frozenset({Status.BOOKED, Status.CONFIRMED})
     # May turn out to have taken place all the same.
     NEVER_CHECKED_IN: ClassVar[frozenset[str]] = frozenset({Status.BOOKED, Status.CONFIRMED, Status.NO_SHOW})
+    # The patient was there.
+    CAME: ClassVar[frozenset[str]] = frozenset({Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED, Status.LEFT})
     # Ahead or under way, as the patient's next visit.
     EXPECTED: ClassVar[frozenset[str]] = frozenset(
         {Status.REQUESTED, Status.HELD, Status.BOOKED, Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS}
@@ -315,9 +317,7 @@ class Appointment(Record):
     @property
     def came(self) -> bool:
         """Return whether the patient was there."""
-        return self.status in {
-            self.Status.CHECKED_IN, self.Status.IN_PROGRESS, self.Status.COMPLETED, self.Status.LEFT
-        }  # fmt: skip
+        return self.status in self.CAME
 
     @property
     def look(self) -> str:

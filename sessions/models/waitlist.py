@@ -41,6 +41,13 @@ class WaitlistEntry(Record):
         AFTERNOON = "afternoon", _("afternoons, 12 to 17")
         EVENING = "evening", _("evenings, from 17")
 
+        @classmethod
+        def at(cls, local: datetime) -> "WaitlistEntry.DayPart":
+            """Return the part of the day that a wall clock shows."""
+            if local.hour < 12:
+                return cls.MORNING
+            return cls.AFTERNOON if local.hour < 17 else cls.EVENING
+
     LOOKS: ClassVar[dict[str, str]] = {
         Status.WAITING: "due", Status.MET: "done", Status.WITHDRAWN: "cancelled", Status.ENDED: "cancelled"
     }  # fmt: skip
@@ -102,12 +109,10 @@ class WaitlistEntry(Record):
     def suits(self, starts_at: datetime, clinician: User) -> bool:
         """Return whether a time with a person is what they wait for; by the clock on the clinic's wall."""
         local = starts_at.astimezone(self.location.tz)
-        part = self.DayPart.MORNING if local.hour < 12 else self.DayPart.AFTERNOON
-        part = part if local.hour < 17 else self.DayPart.EVENING
         return (
             self.covers(local.date())
             and (not self.weekdays or local.weekday() in self.weekdays)
-            and (not self.day_parts or part in self.day_parts)
+            and (not self.day_parts or self.DayPart.at(local) in self.day_parts)
             and self.clinician_id in {None, clinician.pk}
         )
 

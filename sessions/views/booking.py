@@ -4,9 +4,7 @@ The intake has its own page (visits.py), since it may begin with an enquiry.
 """
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -70,7 +68,7 @@ def book_visit(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
             return go(request, "sessions:appointment", visit.pk)
     context = openings.find(
         request, location=location, visit_type=kind, patient=patient, choices=choices, keep={"kind": kind.code},
-        chosen=openings.chosen_in(form), may_begin=_far_from_doses(request, patient, kind),
+        chosen=openings.chosen_in(form), **openings.spacing(request, patient, kind),
     )  # fmt: skip
     context |= {
         "form": form, "alternatives": alternatives, "kind": kind, "about": _about(kind),
@@ -78,14 +76,6 @@ def book_visit(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     }  # fmt: skip
     status = UNPROCESSABLE if request.method == "POST" else 200
     return answer(request, PAGE, context, part="slots", status=status)
-
-
-def _far_from_doses(request: StaffRequest, patient: Patient, kind: VisitType) -> Callable[[datetime], bool] | None:
-    """Return what says whether a dose may be given at a moment as far as other doses go; nothing for visits without a dose."""
-    if not kind.is_dosing:
-        return None
-    booked, days, tz = dosegate.doses_of(patient), dosegate.days_between(request.now), patient.home_location.tz
-    return lambda moment: not dosegate.too_near(booked, moment, tz, days)
 
 
 def _unmet(

@@ -27,7 +27,7 @@ from patients.models import Patient, Referral
 from sessions import timetable
 from sessions.access import get_appointment_or_404, get_change_request_or_404
 from sessions.actions import changes, recalls, visits, wishes
-from sessions.actions.holds import team_of
+from sessions.actions.holds import Team, team_of
 from sessions.forms.visits import (
     AnswerChangeRequestForm,
     BookIntakeForm,
@@ -277,7 +277,7 @@ def _hindrance(visit: Appointment, now: datetime) -> str:
 def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
     """Choose another time, person or room for a visit, and move it."""
     visit = get_appointment_or_404(request, appointment_id, Permission.APPOINTMENT_BOOK)
-    choices = timetable.choices(visit.location, visit.visit_type)
+    choices, own = timetable.choices(visit.location, visit.visit_type), team_of(visit)
     wish = next((wish for wish in _wishes(visit, request.now) if wish["is_open"]), None)
     asked = {"why": RescheduleForm.ASKED} if wish else {}
     form = RescheduleForm(request.POST or None, initial={"version": visit.version, **asked})
@@ -303,10 +303,13 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
             return _on(request, moved)
     context = openings.find(
         request, location=visit.location, visit_type=visit.visit_type, patient=visit.patient, choices=choices, keep={},
-        chosen=openings.chosen_in(form), ignoring=visit,
+        chosen=openings.chosen_in(form), ignoring=visit, same_team=own,
+        # A time too near to another dose of the same course is offered: the rest is planned anew then.
+        **({} if visit.course_id else openings.spacing(request, visit.patient, visit.visit_type, visit)),
     )  # fmt: skip
     context |= {
         "form": form, "alternatives": alternatives, "visit": visit, "now_at": changes.said(visit), "rest_url": rest_url, "changed": changed,
+        "team": _team_said(own, visit.visit_type),
         "wish": wish,
     }  # fmt: skip
     status = UNPROCESSABLE if request.method == "POST" else 200
@@ -317,6 +320,17 @@ def _on(request: StaffRequest, visit: Appointment) -> HttpResponse:
     """Lead to the visit, or to the rest of its course where that does not fit any more."""
     page = "sessions:plan_rest" if planrest.wants_rest(visit, request.now) else "sessions:appointment"
     return go(request, page, visit.pk)
+
+
+def _team_said(team: Team, kind: VisitType) -> str:
+    """Return who takes part in a visit of several and as what, and its devices, in one line; nothing for a visit of one."""
+    if not kind.shape.others:
+        return ""
+    duties: dict[str, list[str]] = {}
+    for who, seat in zip(team.people, kind.shape.seats, strict=True):
+        duties.setdefault(who.name, []).append(str(Block.Duty(seat.duty).label))
+    people = [f"{name} ({', '.join(held)})" for name, held in duties.items()]
+    return "; ".join([*people, *(device.name for device in team.devices)])
 
 
 def _now_seen(form: forms.Form, visit: Appointment, refusal: Refused) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from clinic import localtime
 from sessions import availability
 from sessions.availability import Calendar, Load, Need, Obstacle, Opening, Span, Stretch, WeeklyHours
+from sessions.whynot import Reason, WhyNot
 
 DENVER, PHOENIX = ZoneInfo("America/Denver"), ZoneInfo("America/Phoenix")
 DANA, THEO, ASPEN, BIRCH, QUINN = (uuid.UUID(int=n) for n in range(1, 6))
@@ -368,6 +369,24 @@ def test_a_team_is_offered_exactly_when_brute_force_finds_one(
         first=DAY, last=DAY, now=LONG_AGO,
     )  # fmt: skip
     assert {(one.starts_at, one.clinician_id) for one in found} == expected
+    # A time has a reason exactly when it is not offered, and whoever is named is refused then, in whichever team.
+    why = WhyNot(of, TEAM, clinicians=choices[0], others=choices[1:], devices=[[KIT]], rooms=[ASPEN, BIRCH], patient=QUINN,
+                 now=LONG_AGO)  # fmt: skip
+    for at in (local("08:00") + TICK * n for n in range(8)):
+        reasons = why.at(at)
+        assert bool(reasons) == (at not in {start for start, _who in expected})
+        for reason in reasons:
+            if reason.person:
+                assert not all(free(reason.person, one, at) for one in TEAM.seats[reason.seat])
+            elif reason.obstacle == Obstacle.ROOM_TAKEN:
+                assert all(meets(wholly[room], at, at + TICK * 5) for room in (ASPEN, BIRCH))
+            elif reason.obstacle == Obstacle.DEVICE_TAKEN:
+                assert not free(KIT, TEAM.devices[0], at)
+            elif reason.obstacle == Obstacle.PATIENT_TAKEN:
+                assert meets(wholly[QUINN], at, at + TICK * 4)
+            else:
+                assert reason.obstacle == Obstacle.NOBODY_LEFT
+    assert bool(why.on(DAY)) or expected
     for one in found:
         assert together((one.clinician_id, *one.others))
         asked: dict[str, Any] = {
@@ -375,6 +394,58 @@ def test_a_team_is_offered_exactly_when_brute_force_finds_one(
             "others": one.others, "devices": one.devices,
         }  # fmt: skip
         assert availability.hitch(of, TEAM, now=LONG_AGO, **asked) is None
+
+
+class TestWhyNot:
+    """A day without an opening says the strongest reasons; an hour says all that it has."""
+
+    def why(self, of: Calendar, **changes: Any) -> WhyNot:
+        values: dict[str, Any] = {
+            "clinicians": [DANA, THEO], "rooms": [ASPEN, BIRCH], "patient": QUINN, "now": LONG_AGO
+        }  # fmt: skip
+        return WhyNot(of, INTAKE, **{**values, **changes})
+
+    @pytest.mark.parametrize(
+        ("changes", "search", "expected"),
+        [
+            ({"opening": []}, {}, [Reason(Obstacle.SHUT)]),
+            ({"closures": [span("00:00", "23:00")]}, {}, [Reason(Obstacle.CLOSURE)]),
+            ({}, {"now": local("20:00")}, [Reason(Obstacle.SHUT)]),
+            (
+                {"away": {DANA: [span("00:00", "23:00")]}},
+                {},
+                [Reason(Obstacle.AWAY, DANA), Reason(Obstacle.NOT_WORKING, THEO)],
+            ),
+            ({"taken": {DANA: [span("10:00", "11:00")]}}, {"clinicians": [DANA]}, [Reason(Obstacle.CLINICIAN_TAKEN, DANA)]),
+            ({"taken": {QUINN: [span("09:00", "11:00")]}}, {"clinicians": [DANA]},
+             [Reason(Obstacle.NOT_WORKING, DANA), Reason(Obstacle.PATIENT_TAKEN)]),
+            ({}, {"rooms": [], "clinicians": [DANA]}, [Reason(Obstacle.ROOM_TAKEN), Reason(Obstacle.NOT_WORKING, DANA)]),
+            ({}, {"may_begin": lambda _moment: False, "clinicians": [DANA]},
+             [Reason(Obstacle.DOSE_TOO_NEAR), Reason(Obstacle.NOT_WORKING, DANA)]),
+            ({}, {"clinicians": []}, [Reason(Obstacle.NOT_WORKING)]),
+        ],
+    )  # fmt: skip
+    def test_the_strongest_reasons_of_a_day(
+        self, changes: dict[str, Any], search: dict[str, Any], expected: list[Reason]
+    ) -> None:
+        assert list(self.why(calendar(**changes), **search).on(DAY)) == expected
+
+    def test_of_an_hour(self) -> None:
+        of = self.why(calendar(taken={DANA: [span("10:00", "11:00")], ASPEN: [span("08:00", "12:00")]}), rooms=[ASPEN])
+        assert of.at(local("10:05")) == (Reason(Obstacle.OFF_GRID),)
+        assert of.at(local("17:30")) == (Reason(Obstacle.SHUT),)
+        assert of.at(local("10:00")) == (
+            Reason(Obstacle.CLINICIAN_TAKEN, DANA), Reason(Obstacle.NOT_WORKING, THEO), Reason(Obstacle.ROOM_TAKEN)
+        )  # fmt: skip
+
+    def test_a_ratio_that_is_reached_is_told_from_being_taken(self) -> None:
+        need = Need(TICK, 15, needs_room=False, seats=((ticks(0, 1, Load.SHARED, 2),),))
+        two = calendar(shared={DANA: {0: [span("10:00", "11:00")], 1: [span("10:00", "11:00")]}})
+        alone = calendar(taken={DANA: [span("10:00", "11:00")]})
+        for of, is_ratio in ((two, True), (alone, False)):
+            why = WhyNot(of, need, clinicians=[DANA], rooms=[], patient=QUINN, now=LONG_AGO)
+            assert why.at(local("10:00")) == (Reason(Obstacle.CLINICIAN_TAKEN, DANA, 0, is_ratio),)
+            assert why.at(local("11:00")) == ()
 
 
 def test_who_watches_goes_on_where_they_can() -> None:

@@ -9,17 +9,18 @@ from django.urls import reverse
 
 from assessments import flagdata
 from assessments.screening import Finding, Flag, Severity
-from clinic.models import Device, Room
+from clinic.models import Device, Role, Room
 from patients.models import Contact, Patient
 from sessions import visitkinds
 from sessions.actions import visittypes
+from sessions.forms.visits import RescheduleForm, Slot
 from sessions.models import Appointment, ResourceHold, VisitType
 from tests import factories as make
 from tests.cast import Cast
 from tests.conftest import SignedIn
 
 from .booking import at
-from .dosing import dosing_room, may_be_dosed, monitor, publish_dosing
+from .dosing import book_dose, dosing_room, may_be_dosed, monitor, publish_dosing, team
 
 pytestmark = pytest.mark.usefixtures("now")
 
@@ -176,3 +177,44 @@ def test_from_afar_the_page_asks_where_the_patient_is(cast: Cast, signed_in: Sig
     assert visit.starts_at >= make.NOON - timedelta(0)
     shown = client.get(reverse("sessions:appointment", args=[visit.pk])).content.decode()
     assert "12 Elm Street, Boulder" in shown
+
+
+def test_a_day_too_near_to_a_dose_says_which(cast: Cast, signed_in: SignedIn, pat: Patient) -> None:
+    make.make_appointment(pat, VisitType.objects.get(code="dosing"), cast.theo, at("10:00", 19))
+    html = signed_in(cast.frida).get(page_of(pat, "dosing", week="2027-01-18")).content.decode()
+    assert "It is less than 72 hours from the dosing visit on Tue 19 Jan 2027 10:00 MST." in html
+
+
+def test_the_move_page_names_the_team_and_offers_it_first(
+    cast: Cast, signed_in: SignedIn, pat: Patient, room: Room, device: Device
+) -> None:
+    """The other therapist comes first in the alphabet and is less busy; the visit's own team is offered all the same."""
+    for name in ("Anna Aster", "Zoe Zander"):
+        other = make.make_user(name)
+        make.make_member(other, cast.denver, Role.THERAPIST)
+        make.make_working_hours(other, cast.denver)
+    visit = book_dose(cast, pat, team(cast, device), room)
+    make.make_appointment(cast.quinn, cast.intake, cast.theo, at("08:00", 19))
+    client = signed_in(cast.frida)
+    html = client.get(reverse("sessions:reschedule", args=[visit.pk]) + "?week=2027-01-18").content.decode()
+    own = f"{cast.theo.name} (therapist); {cast.dana.name} (prescriber); {cast.milo.name} (monitor, monitor after the first hour)"
+    assert f"Team: {own}; {device.name}." in html
+    offered = [Slot.parse(value) for value in slots(html)]
+    free = [one for one in offered if one.clinician_id == cast.theo.pk]
+    assert {(one.clinician_id, *one.others) for one in free} == {
+        (cast.theo.pk, cast.dana.pk, cast.milo.pk, cast.milo.pk)
+    }
+    # Only while Theo has somebody else does another therapist come in.
+    assert {one.starts_at for one in offered} - {one.starts_at for one in free}
+    assert max(one.starts_at for one in offered if one not in free) < at("09:30", 19)
+    assert html.count("<small>same team</small>") == len(free)
+    # Somebody takes the time meanwhile: the second gets times that are free, and what they chose stays.
+    taken = free[-1]
+    make.make_appointment(cast.quinn, cast.intake, cast.theo, taken.starts_at)
+    sent = {"slot": str(taken), "version": visit.version, "why": RescheduleForm.ASKED, "told": "on"}
+    refused = client.post(reverse("sessions:reschedule", args=[visit.pk]), sent)
+    assert refused.status_code == 422
+    others = re.findall(r'name="alternative" value="([^"]+)"', refused.content.decode())
+    assert len(others) == 3
+    moved = client.post(reverse("sessions:reschedule", args=[visit.pk]), {**sent, "slot": "", "alternative": others[0]})
+    assert moved.status_code == 302

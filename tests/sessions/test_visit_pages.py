@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from psycopg2.extras import DateTimeTZRange
 
-from clinic.models import AuditEvent, Role, WorkingHours, WorkItem
+from clinic.errors import Refused
+from clinic.models import AuditEvent, Role, TimeOff, WorkingHours, WorkItem
 from patients.models import Referral
 from sessions.actions import wishes
 from sessions.forms.visits import Slot
@@ -132,7 +134,59 @@ class TestBookIntakePage:
         assert "Wed 13 Jan" in page
         WorkingHours.objects.filter(user=cast.dana).update(valid_from="2027-02-01")
         page = text_of(desk.get(f"{BOOK}?patient={cast.quinn.pk}"))
-        assert "The next opening is Mon 1 Feb 2027 08:00 MST." in page
+        assert "The next openings:" in page
+        assert "Mon 1 Feb 2027 08:00 MST · Dana Deng" in page
+        # And each day says why it has none.
+        assert "Dana Deng is not at work" in page or "No prescriber is at work." in page
+
+    def test_found_by_time_of_day_and_by_who_saw_them_last(self, cast: Cast, desk: Client) -> None:
+        page = text_of(desk.get(f"{BOOK}?patient={cast.quinn.pk}&part=afternoon&days=14&week=2027-01-18"))
+        hours = {int(hour) for hour in re.findall(r'name="slot" value="2027-01-\d\dT(\d\d):', page)}
+        # From 12 to 17 in Denver.
+        assert hours
+        assert hours <= set(range(19, 24))
+        assert "18–31 Jan 2027" in page
+        assert "As last time" not in page
+        drew = make.make_user("Drew Diaz")
+        make.make_member(drew, cast.denver, Role.PRESCRIBER)
+        make.make_appointment(
+            cast.quinn, cast.intake, drew, at("10:00", 5), status="completed", finished_at=at("11:00", 5)
+        )
+        page = text_of(desk.get(f"{BOOK}?patient={cast.quinn.pk}"))
+        assert "As last time: with Drew Diaz (Tue 5 Jan 2027)" in page
+        # The address carries ids and codes, nobody's name.
+        for url in re.findall(r'href="(\?[^"]+)"', page):
+            assert not re.search("drew|quinn|dana", url.lower())
+
+    def test_a_time_with_a_reason_is_refused_for_it_and_one_without_is_booked(
+        self, cast: Cast, desk: Client, signed_in: SignedIn
+    ) -> None:
+        """The list and the action agree: each hour that was asked about, with its reason, and the sentence of the refusal."""
+        TimeOff.objects.create(user=cast.dana, during=DateTimeTZRange(at("00:00", 21), at("00:00", 22)),
+                               reason=TimeOff.Reason.TRAINING, entered_by=cast.ada, entered_at=make.NOON)  # fmt: skip
+        for who, room in ((cast.theo, cast.room), (cast.tess, cast.second_room)):
+            make.make_appointment(make.make_patient(cast.denver), cast.intake, who, at("10:00", 20), room=room)
+        make.make_appointment(make.make_patient(cast.denver), cast.intake, cast.dana, at("10:00", 19))
+        for clock, day, told, refused in (
+            ("10:00", 19, "Dana Deng is taken.", "Dana Deng is taken at that time."),
+            ("10:00", 20, "No consulting room is free.", "Aspen is taken, or being prepared, at that time."),
+            ("10:00", 21, "Dana Deng is away.", "Dana Deng is away then."),
+            ("07:00", 18, "Denver is not open.", "Denver is not open for the whole of that time."),
+            ("10:00", 18, "", ""),
+        ):
+            page = text_of(
+                desk.get(f"{BOOK}?patient={cast.quinn.pk}&week=2027-01-18&clinician={cast.dana.pk}&at={clock}")
+            )
+            said = re.findall(
+                rf"({day} Jan) <span[^>]*>MST</span>\s*</(?:legend|h3)>\s*<p class=\"slot-reason\">Not at {clock}: ([^<]*)<",
+                page,
+            )
+            assert [why for _day, why in said] == ([told] if told else [])
+            if told:
+                with pytest.raises(Refused, match=re.escape(refused)):
+                    book(cast, starts_at=at(clock, day))
+            else:
+                assert book(cast, starts_at=at(clock, day)).pk
 
     def test_htmx_gets_the_list_alone(self, cast: Cast, desk: Client) -> None:
         part = text_of(desk.get(f"{BOOK}?patient={cast.quinn.pk}", headers={"HX-Request": "true"}))
