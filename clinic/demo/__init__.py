@@ -6,7 +6,7 @@ outcome of, a change request that had to be refused. The same moment always tell
 every day of the week, so that whoever looks on a Sunday sees a working day.
 
 Who and where is in ``cast``, how one moment follows another in ``story``. The rooms: ``house`` (places, staff, hours, kinds
-of visit), ``care`` (a patient's way from the enquiry on), ``plan`` (visits), ``desk`` (the days of the front desk and
+of visit), ``care`` (a patient's way from the enquiry on), ``plan`` (visits), ``course`` (one with a moved dose), ``desk`` (the days of the front desk and
 the post) and ``intake`` (assessments, by the ``hands`` that fill in, measure, sign and decide).
 """
 
@@ -14,7 +14,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from clinic.demo import care, desk, house, intake
+from clinic.demo import care, course, desk, house, intake
 from clinic.demo.cast import CAST
 from clinic.demo.story import Story
 from clinic.models import User
@@ -38,6 +38,7 @@ def tell(now: datetime, *, people: int = PEOPLE) -> None:
     care.stream(story, people)
     care.the_four(story)
     desk.busy_weeks(story)
+    course.moved_course(story)
     desk.enquiries(story)
     desk.keep_up(story)
     desk.post(story)
