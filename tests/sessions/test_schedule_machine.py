@@ -29,13 +29,14 @@ from hypothesis.stateful import (
 from clinic import policy
 from clinic.errors import Refused
 from clinic.models import Device, Role, Room, User
+from patients.actions import patients as identities
 from patients.models import Patient
 from sessions import availability, timetable, visitkinds
-from sessions.actions import attendance, changes, courses, holds, visits, visittypes, waitlist
+from sessions.actions import attendance, changes, courses, holds, merges, visits, visittypes, waitlist
 from sessions.actions.holds import Team
 from sessions.actions.placing import Place
 from sessions.availability import Opening
-from sessions.models import Appointment, Block, ResourceHold, VisitType, WaitlistEntry, WaitlistOffer
+from sessions.models import Appointment, Block, Merge, ResourceHold, VisitType, WaitlistEntry, WaitlistOffer
 from tests import factories as make
 from tests.cast import Cast
 
@@ -78,6 +79,8 @@ def make_world(cast: Cast) -> World:
         patients.append(
             dosing.may_be_dosed(cast, patient, at=BEGIN, max_sessions=40, expires_on=date(2027, 6, 1))
         )  # fmt: skip
+    # Two who were registered once more, and hold nothing that keeps their records apart.
+    patients += [make.make_patient(cast.denver, name) for name in ("Yan", "Zoe")]
     # Six who may lead a dose, and one prescriber who may be in the house for four: the cap is what runs out first.
     more = [make.make_user(f"Tilo {number}") for number in range(3)]
     for who in more:
@@ -312,6 +315,28 @@ class Schedule(RuleBasedStateMachine):
         act = data.draw(st.sampled_from(possible.get(visit.status, [attendance.check_in])))
         more = {"because": "It was somebody else."} if act is attendance.undo_no_show else {}
         self.attempt(act.__name__, lambda: act(by=self.cast.frida, appointment=visit, now=self.now, **more))
+
+    @rule(data=st.data(), other=st.sampled_from([6, 7]))
+    def merge(self, data: st.DataObject, other: int) -> None:
+        """A record that was made twice goes into another one, visits that are over and all."""
+        pks = [data.draw(st.sampled_from(self.world.patients)).pk, self.world.patients[other].pk]
+        stays, goes = (Patient.objects.get(pk=pk) for pk in pks)
+        if stays != goes:
+            self.attempt(
+                "merge",
+                lambda: merges.merge(
+                    by=self.cast.ada, survivor=stays, loser=goes, identity=identities.identity_of(patient=stays),
+                    seen={stays.pk: stays.version, goes.pk: goes.version}, reason="One passport.", now=self.now,
+                ),
+            )  # fmt: skip
+
+    @precondition(lambda self: Merge.objects.exists())
+    @rule(data=st.data())
+    def take_a_merge_apart(self, data: st.DataObject) -> None:
+        merge = data.draw(st.sampled_from(list(Merge.objects.order_by("at", "pk"))))
+        self.attempt(
+            "unmerge", lambda: merges.unmerge(by=self.cast.ada, merge=merge, reason="Two people.", now=self.now)
+        )
 
     @rule(by=AWAY_IN_TIME)
     def time_passes(self, by: timedelta) -> None:
