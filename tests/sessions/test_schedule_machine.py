@@ -86,9 +86,14 @@ def make_world(cast: Cast) -> World:
     for who in more:
         make.make_member(who, cast.denver, Role.THERAPIST)
         make.make_working_hours(who, cast.denver)
+    # With three who watch, they would run out before the prescriber's cap does.
+    watchers = [make.make_user(f"Mara {number}") for number in range(3)]
+    for who in watchers:
+        make.make_member(who, cast.denver, Role.MONITOR)
+        make.make_working_hours(who, cast.denver)
     rooms = [cast.room, cast.second_room, *(dosing.dosing_room(cast, f"Dose {number}") for number in range(6))]
     devices = [dosing.monitor(cast, f"Monitor {number}") for number in range(6)]
-    people = [cast.dana, cast.theo, cast.tess, cast.tara, *more, cast.milo, cast.nina, cast.nils]
+    people = [cast.dana, cast.theo, cast.tess, cast.tara, *more, cast.milo, cast.nina, cast.nils, *watchers]
     return World(cast, kinds, patients, people, rooms, devices)
 
 
@@ -189,7 +194,7 @@ class Schedule(RuleBasedStateMachine):
         self.attempt(f"book {kind} blindly", lambda: self.book(kind, patient, team, room, at))
 
     def any_team(self, data: st.DataObject, kind: VisitType) -> Team:
-        able = {Role.THERAPIST: slice(1, 7), Role.PRESCRIBER: slice(0, 1), Role.MONITOR: slice(7, 10), Role.NURSE: slice(8, 10)}  # fmt: skip
+        able = {Role.THERAPIST: slice(1, 7), Role.PRESCRIBER: slice(0, 1), Role.MONITOR: slice(7, 13), Role.NURSE: slice(8, 10)}  # fmt: skip
         people = [data.draw(st.sampled_from(self.world.people[able[Role(seat.roles[0])]])) for seat in kind.shape.seats]
         devices = [data.draw(st.sampled_from(self.world.devices)) for _one in kind.shape.equipment]
         return Team(tuple(people), tuple(devices))
