@@ -248,7 +248,7 @@ LOOKS: dict[str, Look] = {
     "sessions:today": Look("frida", ("", "?mine=1", "?by=time")),
     "sessions:today_board": Look("frida", not_a_page="the board alone, for its poll"),
     "sessions:schedule": Look("frida"),
-    "sessions:schedule(day)": Look("frida", ("", "?view=week", "?by=person", "?view=week&by=person")),
+    "sessions:schedule(day)": Look("frida", ("", "?view=week", "?by=person", "?view=week&by=person", "?view=month")),
     "sessions:schedule_events(day)": Look("frida", not_a_page="JSON for the calendar"),
     "sessions:schedule_csv(day)": Look("frida", not_a_page="a spreadsheet"),
     "sessions:calendar_feed": Look("dana"),
@@ -265,6 +265,7 @@ LOOKS: dict[str, Look] = {
     "sessions:portal_waitlist": Look("pat_user", refused={"last_day": "2020-01-01"}),
     "sessions:appointment(appointment_id)": Look("frida"),
     "sessions:reschedule(appointment_id)": Look("frida", refused=_EMPTY),
+    "sessions:confirm_move(appointment_id)": Look("frida", ("?at=2027-01-15T14:00", "")),
     "sessions:cancel_appointment(appointment_id)": Look("frida", refused=_EMPTY),
     "sessions:undo_no_show(appointment_id)": Look(
         "frida", refused=_EMPTY, instead={"appointment_id": "missed_appointment_id"}

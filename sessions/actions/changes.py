@@ -161,21 +161,12 @@ def _move_locked(
     visit = Appointment.objects.locked().get(pk=appointment.pk)
     if visit.version != seen_version:
         raise ChangedMeanwhile(visit)
-    if not visit.can_be_moved:
-        raise NotPossibleNow(
-            _("This visit cannot be moved any more: its state is “%(state)s”. Book a new one instead.")
-            % {"state": visit.word}
-        )
+    _guard_movable(visit)
     place = placing.as_locked(place, rooms, people, patient)
     starts_at = place.starts_at
-    if (starts_at, place.team, place.room) == (visit.starts_at, before, visit.room):
-        raise NothingChanged
-    placing.guard_in_care(patient)
     ignoring = ignoring or (visit,)
-    placing.guard(place, now=now, ignoring=ignoring)
     is_new_time = starts_at != visit.starts_at
-    if visit.visit_type.is_dosing and is_new_time:
-        placing.guard_dose(by=by, place=place, now=now, ignoring=ignoring)
+    _guard_move(place, by=by, visit=visit, before=before, now=now, ignoring=ignoring)
     was, old_time, old_room = placing.facts(visit), visit.starts_at, visit.room
     if is_new_time:
         freed.note(visit=visit, team=before, because=FreedSlot.Because.MOVED, now=now)
@@ -207,6 +198,46 @@ def _move_locked(
     if is_new_time:
         reminders.plan(by=by, appointment=visit, now=now)
     return visit
+
+
+def _guard_movable(visit: Appointment) -> None:
+    if not visit.can_be_moved:
+        raise NotPossibleNow(
+            _("This visit cannot be moved any more: its state is “%(state)s”. Book a new one instead.")
+            % {"state": visit.word}
+        )
+
+
+def _guard_move(
+    place: Place, *, by: User, visit: Appointment, before: Team, now: datetime, ignoring: Collection[Appointment]
+) -> None:
+    """Refuse a place that the visit cannot have; those in ``ignoring`` are no neighbours."""
+    if (place.starts_at, place.team, place.room) == (visit.starts_at, before, visit.room):
+        raise NothingChanged
+    placing.guard_in_care(place.patient)
+    placing.guard(place, now=now, ignoring=ignoring)
+    if visit.visit_type.is_dosing and place.starts_at != visit.starts_at:
+        placing.guard_dose(by=by, place=place, now=now, ignoring=ignoring)
+
+
+def foresee(
+    *, by: User, appointment: Appointment, team: Team, room: Room | None, starts_at: datetime, now: datetime
+) -> Refused | None:
+    """Return what would refuse this move as things stand, with the nearest openings where there are any, or None.
+
+    Nothing is locked and nothing written: it is what somebody reads before they decide, and ``move`` has the last word.
+    """
+    place = Place(appointment.location, appointment.visit_type, team, room, appointment.patient, starts_at)
+    try:
+        _guard_movable(appointment)
+        _guard_move(
+            place, by=by, visit=appointment, before=holds.team_of(appointment), now=now, ignoring=(appointment,)
+        )
+    except (holds.SlotTaken, placing.OutsideHours, placing.OffTheGrid, placing.InThePast) as elsewhere:
+        return holds.SlotTaken(elsewhere.message, placing.alternatives(place, now=now, ignoring=appointment))
+    except Refused as refusal:
+        return refusal
+    return None
 
 
 @transaction.atomic

@@ -4,8 +4,10 @@ Every line of a plan becomes a row, also the lines whose time has passed, so tha
 answer. What the post does with a letter afterwards is ``clinic.actions.outbox``.
 """
 
+import copy
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -287,16 +289,7 @@ def _hand_over(
 ) -> None:
     """Make one due reminder a waiting letter, or say why it is none, and ask for a call when the last word is missing."""
     patient = visit.patient
-    if reminder.useful_until <= now:
-        reason = str(Reason.NO_LONGER_USEFUL)
-    else:
-        reason = why_not(
-            visit=visit, kind=reminder.kind, channel=reminder.channel, schedule_version=reminder.schedule_version,
-            has_consent=(patient.pk, reminder.channel) in consents, now=now,
-        )  # fmt: skip
-    start = _start(reminder, now=now, window=window, tz=patient.tz)
-    if not reason and start >= reminder.useful_until:
-        reason = str(Reason.QUIET_HOURS)
+    reason, start = _verdict(reminder, visit, consents=consents, window=window, now=now)
     if reason:
         _settle(reminder, Reminder.Status.SKIPPED, now=now, reason=reason)
         if reason in _CALL_WHEN_UNWRITTEN and _says_the_last_word(reminder, visit):
@@ -312,6 +305,55 @@ def _hand_over(
         ),
     )  # fmt: skip
     _settle(reminder, Reminder.Status.QUEUED, now=now, message=message)
+
+
+def _verdict(
+    reminder: Reminder, visit: Appointment, *, consents: set[tuple[uuid.UUID, str]], window: Window, now: datetime
+) -> tuple[str, datetime]:
+    """Return why a reminder that is due now makes no letter, or "" when it makes one, and when that goes."""
+    if reminder.useful_until <= now:
+        reason = str(Reason.NO_LONGER_USEFUL)
+    else:
+        reason = why_not(
+            visit=visit, kind=reminder.kind, channel=reminder.channel, schedule_version=reminder.schedule_version,
+            has_consent=(visit.patient.pk, reminder.channel) in consents, now=now,
+        )  # fmt: skip
+    start = _start(reminder, now=now, window=window, tz=visit.patient.tz)
+    if not reason and start >= reminder.useful_until:
+        reason = str(Reason.QUIET_HOURS)
+    return reason, start
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """A letter that a move would bring: when it goes, or why it does not (``reason``) and whether somebody phones instead."""
+
+    kind: str
+    channel: Channel
+    at: datetime
+    reason: str
+    is_called: bool
+
+
+def foresee_move(*, visit: Appointment, starts_at: datetime, now: datetime) -> list[Foreseen]:
+    """Return the letters that moving a visit to another time would bring, in order, as ``plan`` would make them today.
+
+    Nothing is written. Whether a later one goes is decided anew on its day.
+    """
+    moved = copy.copy(visit)
+    moved.starts_at, moved.ends_at = starts_at, starts_at + visit.visit_type.duration
+    moved.status, moved.schedule_version = Appointment.Status.BOOKED, visit.schedule_version + 1
+    is_moved = Reminder.objects.filter(appointment=visit).exists()
+    window, consents = _window(now), _consents([visit])
+    found = []
+    for item in ReminderPlanItem.objects.filter(plan__visit_type_code=visit.visit_type.code, plan__is_current=True):
+        row = _row(item, moved, window=window, is_moved=is_moved, now=now)
+        reason, start = row.reason, max(row.due_at, now)
+        if not reason:
+            reason, start = _verdict(row, moved, consents=consents, window=window, now=start)
+        is_called = reason in _CALL_WHEN_UNWRITTEN and _says_the_last_word(row, moved)
+        found.append(Foreseen(row.kind, Channel(row.channel), start, str(reason), is_called))
+    return sorted(found, key=lambda one: one.at)
 
 
 @transaction.atomic

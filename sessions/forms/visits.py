@@ -18,6 +18,8 @@ from sessions.models import Appointment, VisitMove, VisitType, WaitlistEntry
 
 # More people or devices than any kind of visit takes are nobody's slot.
 MOST_IN_A_SLOT = 10
+# Where a move that began on the schedule ends.
+TO_SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,10 @@ class RescheduleForm(ChooseSlotForm):
     ASKED: ClassVar = f"{Appointment.CancelledBy.PATIENT}:{VisitMove.Reason.SUITS_BETTER}"
 
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+    # Where to go on afterwards: to the schedule, from which it was moved, else to the visit.
+    back = forms.ChoiceField(widget=forms.HiddenInput, required=False, choices=[(TO_SCHEDULE, "")])
+    # Say first what the move would do, and move nothing yet.
+    look = forms.BooleanField(widget=forms.HiddenInput, required=False)
     why = forms.ChoiceField(
         label=_("Why is it moved?"),
         choices=[("", _("Choose…")), *_REASONS_TO_MOVE],
@@ -204,6 +210,24 @@ class RescheduleForm(ChooseSlotForm):
     def extra(self) -> list[forms.BoundField]:
         """Return the fields beside the time."""
         return [self["why"], self["note"]]
+
+
+class MoveToForm(ChooseSlotForm):
+    """Where a visit is to be moved, before that is decided: a slot of the list, or a place of the calendar.
+
+    ``at`` is on the location's wall clock. Where the calendar names no person or no room, the visit keeps its own.
+    """
+
+    at = forms.DateTimeField(required=False, input_formats=["%Y-%m-%dT%H:%M"])
+    clinician = forms.UUIDField(required=False)
+    room = forms.UUIDField(required=False)
+    version = forms.IntegerField(required=False, min_value=1, max_value=2_000_000_000)
+    back = forms.ChoiceField(required=False, choices=[(TO_SCHEDULE, "")])
+
+    def clean_at(self) -> datetime | None:
+        moment: datetime | None = self.cleaned_data.get("at")
+        # At the ends of the calendar no other zone has such a moment.
+        return moment if moment is not None and 1900 <= moment.year < 2200 else None
 
 
 class SeenVersionForm(words.Form):

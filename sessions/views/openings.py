@@ -288,7 +288,9 @@ def _by_day(
 
 def _slot_label(opening: Opening, choices: Choices, tz: Any) -> str:
     team = [opening.clinician_id, *opening.others]
-    parts = [localtime.moment_text(opening.starts_at, tz), ", ".join(choices.everybody[pk].name for pk in team)]
+    # Whoever watches on after the first hour has two duties, and is one person.
+    names = dict.fromkeys(choices.everybody[pk].name for pk in team)
+    parts = [localtime.moment_text(opening.starts_at, tz), ", ".join(names)]
     if opening.room_id is not None:
         parts.append(choices.rooms[opening.room_id].name)
     return " · ".join(parts)

@@ -35,7 +35,7 @@ from sessions.forms.visits import (
     RescheduleForm,
 )
 from sessions.models import INTAKE, Appointment, Block, ChangeRequest, Reminder, VisitType, without_offers
-from sessions.views import openings, planrest, story
+from sessions.views import moving, openings, planrest, story
 
 
 def _whom(request: StaffRequest) -> tuple[Referral | None, Patient, Location] | None:
@@ -287,6 +287,8 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
     if request.method == "POST" and form.is_valid() and (place := openings.place_of(form, choices)):
         slot, team, room = place
         try:
+            if form.cleaned_data["look"]:
+                return moving.ask(request, visit, form, slot.starts_at, team, room)
             moved = changes.move(
                 by=request.user, appointment=visit, team=team, room=room, starts_at=slot.starts_at,
                 seen_version=form.cleaned_data["version"], now=request.now, why=form.reason(),
@@ -300,7 +302,7 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
             rest_url = planrest.plan_rest_url(visit, refusal, slot)
         else:
             messages.success(request, _moved_sentence(visit, moved))
-            return _on(request, moved)
+            return _on(request, moved, back=form.cleaned_data["back"])
     context = openings.find(
         request, location=visit.location, visit_type=visit.visit_type, patient=visit.patient, choices=choices, keep={},
         chosen=openings.chosen_in(form), ignoring=visit, same_team=own,
@@ -316,10 +318,13 @@ def reschedule(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse
     return answer(request, "sessions/reschedule.html", context, part="slots", status=status)
 
 
-def _on(request: StaffRequest, visit: Appointment) -> HttpResponse:
-    """Lead to the visit, or to the rest of its course where that does not fit any more."""
-    page = "sessions:plan_rest" if planrest.wants_rest(visit, request.now) else "sessions:appointment"
-    return go(request, page, visit.pk)
+def _on(request: StaffRequest, visit: Appointment, *, back: str = "") -> HttpResponse:
+    """Lead to the rest of the visit's course where that does not fit any more, else back to the schedule, or to the visit."""
+    if planrest.wants_rest(visit, request.now):
+        return go(request, "sessions:plan_rest", visit.pk)
+    if back and visit.location == request.location:
+        return go(request, "sessions:schedule", localtime.day_of(visit.starts_at, visit.location.tz))
+    return go(request, "sessions:appointment", visit.pk)
 
 
 def _team_said(team: Team, kind: VisitType) -> str:

@@ -37,18 +37,78 @@ async function visits(facts) {
   if (!answer.ok) throw new Error(String(answer.status));
   const { looks, rows } = await answer.json();
   const names = new Set(facts.resources.map((resource) => resource.id));
-  return rows.flatMap(([id, start, end, name, kind, room, person, status, tail]) => {
+  return rows.flatMap(([id, start, end, name, kind, room, person, status, tail, version]) => {
     const [look, word] = looks[status];
+    const team = facts.teams[id];
     const own = [facts.by === "room" ? room : person].find((taken) => names.has(taken)) ?? "none";
-    const visit = { id, start, end, resourceIds: [own], title: name, classNames: ["look", `status-${look}`], extendedProps: { kind, word } };
-    return facts.by === "room" && tail && facts.view === "day"
-      ? [visit, behind(`${id}-tail`, "tail", end, plus(end, tail), [own])]
-      : [visit];
+    const classNames = ["look", `status-${look}`];
+    const drawn = [];
+    // Chosen down to somebody who only helps, the visit has no column of its own here.
+    if (own !== "none" || !facts.isChosen || facts.by === "room") {
+      drawn.push({
+        id,
+        start,
+        end,
+        resourceIds: [own],
+        title: name,
+        classNames,
+        editable: facts.move.includes(status),
+        extendedProps: { id, kind, word, version, own, parts: team && facts.view === "day" ? bands(team) : null },
+      });
+      if (facts.by === "room" && tail && facts.view === "day") {
+        drawn.push({ ...behind(`${id}-tail`, "tail", end, plus(end, tail), [own]), extendedProps: { label: facts.words.tail } });
+      }
+    }
+    if (facts.by === "person" && team) {
+      team.people.forEach(([who, , duty, starts, ends], at) => {
+        if (who === person || !names.has(who)) return;
+        drawn.push({
+          id: `${id}-${at}`,
+          start: plus(start, starts),
+          end: plus(start, ends),
+          resourceIds: [who],
+          title: name,
+          classNames: [...classNames, "helps"],
+          editable: false,
+          extendedProps: { id, kind: `${kind} \u00b7 ${duty}`, word },
+        });
+      });
+    }
+    return drawn;
   });
 }
 
+/* The parts of a visit of several, each with its minutes and those who are with the patient in it. */
+function bands(team) {
+  return team.parts.map(([word, starts, ends]) => ({
+    word,
+    minutes: ends - starts,
+    people: [...new Set(team.people.filter(([, , , from, to]) => from < ends && starts < to).map(([, name]) => name.split(" ")[0]))].join(", "),
+  }));
+}
+
 function shading(facts) {
-  return facts.shut.map(([start, end, person], at) => behind(`shut-${at}`, "shut", start, end, person ? [person] : everybody(facts)));
+  return [
+    ...facts.shut.map(([start, end, person], at) => behind(`shut-${at}`, "shut", start, end, person ? [person] : everybody(facts))),
+    ...facts.named.map(([start, end, person, label], at) => ({
+      ...behind(`named-${at}`, "named", start, end, person ? [person] : everybody(facts)),
+      extendedProps: { label },
+    })),
+  ];
+}
+
+/* In a week of days what is shut or away is a line of its own, above the visits of that day. */
+function names(facts) {
+  return facts.named.map(([start, end, person, label], at) => ({
+    id: `named-${at}`,
+    start,
+    end,
+    resourceIds: person ? [person] : everybody(facts),
+    title: label,
+    classNames: ["named-line"],
+    editable: false,
+    extendedProps: { label, isNote: true },
+  }));
 }
 
 /* The line of the present moment is ours: the library draws its own by the browser's clock and zone, not the clinic's. */
@@ -66,20 +126,54 @@ const VIEWS = {
 };
 
 function content({ event, timeText }) {
-  if (event.display === "background") return "";
-  const { kind, word } = event.extendedProps;
-  return {
-    domNodes: [
-      element("span", "ec-when", timeText),
-      element("strong", "ec-who", event.title),
-      element("span", "ec-what", `${kind} \u00b7 ${word}`),
-    ],
-  };
+  const { kind, word, parts, label, isNote } = event.extendedProps;
+  if (isNote) return { domNodes: [element("span", "ec-label", label)] };
+  if (event.display === "background") return label ? { domNodes: [element("span", "ec-label", label)] } : "";
+  const head = [
+    element("span", "ec-when", timeText),
+    element("strong", "ec-who", event.title),
+    element("span", "ec-what", `${kind} \u00b7 ${word}`),
+  ];
+  if (!parts) return { domNodes: head };
+  const card = element("div", "ec-bands", "");
+  for (const part of parts) {
+    const band = element("div", "ec-band", "");
+    band.style.setProperty("flex-grow", String(part.minutes));
+    band.append(element("span", "ec-part", part.word), element("span", "ec-there", part.people));
+    card.append(band);
+  }
+  return { domNodes: [...head, card] };
 }
+
+/* Dropped somewhere else, a visit asks: the server says in words what would move and who is told, and what is in the way.
+   Nothing has moved until that is answered; whoever closes the question leaves the visit where it was. */
+function ask(facts, { event, revert, newResource }) {
+  const dialog = document.getElementById("move-dialog");
+  const asked = new URLSearchParams({
+    at: `${event.start.getFullYear()}-${two(event.start.getMonth() + 1)}-${two(event.start.getDate())}T${two(event.start.getHours())}:${two(event.start.getMinutes())}`,
+    version: event.extendedProps.version,
+    back: "schedule",
+  });
+  const column = (newResource ?? {}).id;
+  if (column && column !== "none") asked.set(facts.by === "room" ? "room" : "clinician", column);
+  const url = `${facts.visit}${event.extendedProps.id}/confirm-move/?${asked}`;
+  dialog.addEventListener("close", revert, { once: true });
+  htmx
+    .ajax("GET", url, { target: "#move-body", swap: "innerHTML" })
+    .then(() => {
+      if (!dialog.querySelector("[data-move-facts]")) throw new Error("no answer");
+      dialog.showModal();
+      dialog.querySelector("h2")?.focus();
+    })
+    .catch(revert);
+}
+
+const two = (number) => String(number).padStart(2, "0");
 
 function make(place) {
   const facts = JSON.parse(document.getElementById(place.dataset.schedule).textContent);
   const shape = facts.view === "day" ? "day" : facts.resources.length === 1 ? "one" : "week";
+  facts.isChosen = place.dataset.chosen === "yes";
   place.dataset.shape = shape;
   place.style.setProperty("--columns", shape === "day" ? facts.resources.length : 7);
   const calendar = EventCalendar.create(place, {
@@ -102,12 +196,18 @@ function make(place) {
     dayHeaderFormat: { weekday: "short", day: "numeric", month: "short" },
     resources: facts.resources,
     eventContent: content,
+    // A finger that moves scrolls; one that rests for half a second takes the visit up.
+    eventStartEditable: facts.move.length > 0,
+    eventDurationEditable: false,
+    eventLongPressDelay: 500,
+    snapDuration: "00:15",
+    eventDrop: (drop) => ask(facts, drop),
     eventClick({ event }) {
-      if (event.display !== "background") location.assign(`${facts.visit}${event.id}/`);
+      if (event.extendedProps.kind) location.assign(`${facts.visit}${event.extendedProps.id}/`);
     },
   });
   let found = [];
-  const draw = () => calendar.setOption("events", shape === "week" ? found : [...shading(facts), ...found, nowLine(facts)]);
+  const draw = () => calendar.setOption("events", shape === "week" ? [...names(facts), ...found] : [...shading(facts), ...found, nowLine(facts)]);
   draw();
   visits(facts)
     .then((rows) => {
@@ -137,6 +237,13 @@ function show(what) {
     button.setAttribute("aria-pressed", String(button.dataset.scheduleShow === (isCalendar ? "calendar" : "list")));
   }
 }
+
+document.addEventListener("click", (event) => {
+  const leave = event.target.closest("#move-dialog [data-move-leave]");
+  if (!leave) return;
+  event.preventDefault();
+  leave.closest("dialog").close();
+});
 
 if (document.querySelector("[data-schedule]")) {
   document.addEventListener("click", (event) => {

@@ -7,9 +7,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from clinic.models import User
+from sessions.models import Block, ResourceHold
 from tests import factories as make
 from tests.cast import Cast
 from tests.sessions.booking import at, book
+from tests.sessions.dosing import book_dose, dosing_room, may_be_dosed, monitor, publish_dosing, team
 
 Enter = Callable[[BrowserContext, User], None]
 
@@ -166,3 +168,45 @@ def test_without_scripts_all_of_it_works(cast: Cast, opened: Browser, site: str,
     page.get_by_role("button", name="Book this time").click()
     expect(page.get_by_text("Intake booked for Quinn Abbott")).to_be_visible()
     context.close()
+
+
+def test_a_dosing_visit_is_dragged_and_everything_follows(cast: Cast, desk: Page) -> None:
+    publish_dosing(cast)
+    room, other = dosing_room(cast), dosing_room(cast, "Elm")
+    visit = book_dose(cast, may_be_dosed(cast, cast.pat), team(cast, monitor(cast)), room)
+    desk.goto("/schedule/2027-01-14/?view=day&by=room")
+    card = desk.locator(".look")
+    expect(card.locator(".ec-part")).to_have_text(["Preparation", "Dosing", "Integration"])
+    expect(card.locator(".ec-there").nth(1)).to_have_text("Theo, Dana, Milo")
+
+    def drag(hours: int) -> None:
+        box, column = card.bounding_box(), desk.locator(".ec-col-head", has_text="Elm").bounding_box()
+        assert box
+        assert column
+        desk.mouse.move(box["x"] + 30, box["y"] + 12)
+        desk.mouse.down()
+        desk.mouse.move(column["x"] + 40, box["y"] + 30, steps=4)
+        desk.mouse.move(column["x"] + 40, box["y"] + 12 + hours * 64, steps=4)
+        desk.mouse.up()
+
+    # Two hours later nobody is free for so long before closing, and the question says so; closed, all is where it was.
+    question = desk.get_by_role("dialog", name="Move this visit?")
+    drag(5)
+    expect(question).to_contain_text("This cannot be moved there")
+    question.get_by_role("link", name="Leave it where it is").click()
+    expect(question).to_be_hidden()
+    expect(card.locator(".ec-when").first).to_contain_text("10:00")
+    drag(2)
+    expect(question).to_contain_text("Thu 14 Jan 2027 12:00 MST")
+    expect(question).to_contain_text("Elm is kept until 15:15")
+    expect(question).to_contain_text("please tell Pat by phone")
+    visit.refresh_from_db()
+    assert (visit.starts_at, visit.room) == (at("10:00"), room)
+    question.get_by_label("Why is it moved?").select_option("patient:suits_better")
+    question.get_by_role("button", name="Move the visit").click()
+    expect(desk.get_by_text("Dosing for Pat Moreau moved to Thu 14 Jan 2027 12:00 MST.")).to_be_visible()
+    visit.refresh_from_db()
+    assert (visit.starts_at, visit.room) == (at("12:00"), other)
+    blocks = Block.objects.filter(appointment=visit)
+    assert {b.starts_at for b in blocks if b.duty == "therapist"} == {at("12:00"), at("12:30"), at("13:45")}
+    assert ResourceHold.objects.filter(appointment=visit, is_live=True, during__startswith__lt=at("12:00")).count() == 0

@@ -1,5 +1,6 @@
 """The schedule: the calendar's JSON and the list say the same, days and hours are the location's, the budget holds."""
 
+import html
 import json
 import re
 from datetime import date, timedelta
@@ -9,13 +10,14 @@ import pytest
 from django.test import Client
 
 from clinic import localtime
-from clinic.models import AuditEvent
+from clinic.models import AuditEvent, Closure, TimeOff
 from sessions.models import Appointment
 from tests import factories as make
 from tests.cast import Cast
 from tests.conftest import SignedIn
 
 from .booking import at, queries_of
+from .dosing import book_dose, dosing_room, may_be_dosed, monitor, publish_dosing, team
 
 S = Appointment.Status
 
@@ -97,7 +99,7 @@ def test_rows_are_on_the_wall_clock(cast: Cast, desk: Client, week: list[Appoint
     rows = events(desk, desk.get("/schedule/2027-01-13/?view=day"))
     assert rows[0] == [
         str(week[0].pk), "2027-01-13T10:00", "2027-01-13T11:15", "Pat Moreau", "Intake", str(cast.room.pk),
-        str(cast.dana.pk), "booked", 15,
+        str(cast.dana.pk), "booked", 15, 1,
     ]  # fmt: skip
 
 
@@ -129,6 +131,17 @@ def test_the_choice_is_remembered(desk: Client) -> None:
     desk.get("/schedule/2027-01-13/?view=week&by=person")
     assert facts(desk.get("/schedule/"))["view"] == "week"
     assert facts(desk.get("/schedule/?view=nonsense&by=1"))["view"] == "day"
+
+
+def test_what_was_chosen_at_another_place_hides_nothing_here(cast: Cast, desk: Client, week: list[Appointment]) -> None:
+    desk.get(f"/schedule/2027-01-13/?view=day&by=room&only={cast.room.pk}")
+    assert listed(desk.get("/schedule/2027-01-13/")) == ["Pat Moreau"]
+    session = desk.session
+    session["schedule"] = {**session["schedule"], "only": [str(cast.phoenix_room.pk)]}
+    session.save()
+    page = desk.get("/schedule/2027-01-13/")
+    assert listed(page) == ["Pat Moreau", "Quinn Abbott"]
+    assert "All rooms" in page.content.decode()
 
 
 def test_empty_teaches(desk: Client) -> None:
@@ -169,6 +182,89 @@ def test_names_shown_are_written_down(cast: Cast, desk: Client, week: list[Appoi
     desk.get("/schedule/2027-01-13/?view=day")
     event = AuditEvent.objects.get(verb="list.read")
     assert set(event.details["patients"]) == {str(cast.pat.pk), str(cast.quinn.pk)}
+
+
+class TestVisitsOfSeveral:
+    @pytest.fixture
+    def dose(self, cast: Cast) -> Appointment:
+        publish_dosing(cast)
+        pat = may_be_dosed(cast, cast.pat)
+        return book_dose(cast, pat, team(cast, monitor(cast)), dosing_room(cast))
+
+    def test_each_who_takes_part_has_a_row_for_their_stretch(self, desk: Client, dose: Appointment) -> None:
+        page = desk.get("/schedule/2027-01-14/?view=day&by=person")
+        text = page.content.decode()
+        rows = dict(re.findall(r'<h3 class="h4">([^<]+)</h3>.*?<span class="schedule-time">([^<]+)<', text, re.DOTALL))
+        # The prescriber around the dose, not while only in the house; whoever watches from the dose to the end.
+        assert rows == {"Theo Thorne": "10:00–12:30", "Dana Deng": "10:15–10:45", "Milo Marsh": "10:30–12:30"}
+        assert "10:30 Dosing: Theo Thorne (therapist), Dana Deng (prescriber), Milo Marsh (monitor)" in text
+        assert facts(page)["teams"][str(dose.pk)]["parts"] == [
+            ["Preparation", 0, 30], ["Dosing", 30, 105], ["Integration", 105, 150],
+        ]  # fmt: skip
+
+    def test_chosen_down_to_whoever_helps(self, cast: Cast, desk: Client, dose: Appointment) -> None:
+        make.make_appointment(cast.quinn, cast.intake, cast.dana, at("14:00"), room=cast.room)
+        page = desk.get(f"/schedule/2027-01-14/?view=day&by=person&only={cast.milo.pk}&only={cast.nina.pk}")
+        assert listed(page) == ["Pat Moreau"]
+        assert [row[3] for row in events(desk, page)] == ["Pat Moreau"]
+        assert [one["title"] for one in facts(page)["resources"]] == ["Milo Marsh", "Nina Novak"]
+
+    def test_a_month_counts_hours_and_no_names(self, cast: Cast, desk: Client, dose: Appointment) -> None:
+        """195 minutes of the room of three that are open for ten hours; who is in the house is not taken."""
+        text = " ".join(desk.get("/schedule/2027-01-14/?view=month&by=room").content.decode().split())
+        row = text.split("Thu 14 Jan 2027</a></th>")[1].split("</tr>")[0]
+        assert re.findall(r">([^<>]+)</td>", row) == ["1", "3.2 h", "30.0 h", "11 %", "Room left"]
+        assert "Moreau" not in text
+        by_person = " ".join(desk.get("/schedule/2027-01-14/?view=month&by=person").content.decode().split())
+        row = by_person.split("Thu 14 Jan 2027</a></th>")[1].split("</tr>")[0]
+        # Theo 150, Dana 30, Milo 60 and 90 minutes.
+        assert re.findall(r">([^<>]+)</td>", row)[1] == "5.5 h"
+
+
+def test_what_is_shut_who_is_away_and_what_is_kept_is_said(cast: Cast, desk: Client) -> None:
+    begin, end = localtime.day_bounds(date(2027, 1, 14), cast.denver.tz)
+    Closure.objects.create(
+        location=cast.denver, name="Founders' day", during=(begin, end), entered_by=cast.felix, entered_at=make.NOON
+    )
+    TimeOff.objects.create(
+        user=cast.dana, during=(at("12:00", 15), at("14:00", 15)), entered_by=cast.felix, entered_at=make.NOON
+    )
+    make.make_appointment(
+        cast.pat, cast.intake, cast.theo, at("10:00", 15), room=cast.room, status=S.HELD, held_until=at("09:30", 14)
+    )
+    page = desk.get("/schedule/2027-01-13/?view=week&by=person")
+    text = html.unescape(page.content.decode())
+    assert "Shut: Founders' day, Thu 14 Jan 2027." in text
+    assert "Away: Dana Deng, Fri 15 Jan 2027, 12:00 to 14:00 MST." in text
+    assert "On hold until 09:30" in " ".join(text.split())
+    assert ["2027-01-15T12:00", "2027-01-15T14:00", str(cast.dana.pk), "Away"] in facts(page)["named"]
+    month = html.unescape(desk.get("/schedule/2027-01-13/?view=month").content.decode())
+    assert '<span class="month-word">Founders\' day</span>' in month
+
+
+def test_a_day_with_another_length_says_so(desk: Client) -> None:
+    assert "Sun 14 Mar 2027, which has 23 hours" in desk.get("/schedule/2027-03-14/?view=week").content.decode()
+    assert "Sun 7 Nov 2027, which has 25 hours" in desk.get("/schedule/2027-11-20/?view=month").content.decode()
+    assert "The clocks change" not in desk.get("/schedule/2027-01-14/?view=week").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [("2027-01-31/?view=month", "2026-12-31", "2027-02-01"), ("2027-01-13/?view=week", "2027-01-06", "2027-01-20")],
+)
+def test_the_stretch_before_and_after(desk: Client, path: str, before: str, after: str) -> None:
+    text = desk.get(f"/schedule/{path}").content.decode()
+    assert f'href="/schedule/{before}/' in text
+    assert f'href="/schedule/{after}/' in text
+
+
+def test_moving_from_the_list(cast: Cast, desk: Client, now: Any, signed_in: SignedIn, week: list[Appointment]) -> None:
+    text = desk.get("/schedule/2027-01-13/?view=day").content.decode()
+    assert f'href="/appointments/{week[0].pk}/reschedule/">Move<span class="visually-hidden"> Pat Moreau, ' in text
+    # Whoever may only read has no such link, and nothing to drag.
+    page = signed_in(cast.petra).get("/schedule/2027-01-13/?view=day")
+    assert "/reschedule/" not in page.content.decode()
+    assert facts(page)["move"] == []
 
 
 class TestBudget:
