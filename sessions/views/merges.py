@@ -33,7 +33,7 @@ PAGE = "sessions/merge_patient.html"
 def merge_patient(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Name the other record, compare the two, choose what is true of the person, and merge them."""
     one = get_patient_or_404(request, patient_id, Permission.PATIENT_MERGE)
-    number = request.GET.get("with", "").strip()[:20].upper()
+    number = request.GET.get("with", "").replace("\x00", "").strip()[:20].upper()
     other = _other(request, one, number)
     if other is None:
         context: dict[str, Any] = {

@@ -359,6 +359,7 @@ def test_the_pages(cast: Cast, twin: Patient, signed_in: SignedIn, now: datetime
     assert "same birth date" in html
     # Ada is front desk in Phoenix, so nobody of Phoenix is hers to merge.
     assert "no record" in ada.get(f"{page}?with={cast.sol.mrn}").content.decode()
+    assert "no record" in ada.get(f"{page}?with={cast.sol.mrn[:4]}%00").content.decode()
     html = ada.get(f"{page}?with={twin.mrn}").content.decode()
     assert 'name="given_name"' in html
     assert 'name="birth_date"' not in html
