@@ -53,6 +53,7 @@ PAGES: tuple[Page, ...] = (
     Page(gettext_lazy("Clearances"), "clipboard2-check", "assessments:clearances", Permission.CLEARANCE_DECIDE),
     Page(gettext_lazy("Letters"), "envelope", "clinic:messages", Permission.MESSAGE_READ),
     Page(gettext_lazy("On call"), "telephone-forward", "clinic:rota", Permission.ROTA_READ, in_rail=False),
+    Page(gettext_lazy("Utilisation"), "bar-chart", "sessions:utilisation_report", Permission.HOURS_MANAGE),
     Page(gettext_lazy("Office"), "building", "clinic:office", Permission.PLACES_MANAGE),
     Page(gettext_lazy("Policy in force"), "shield-check", "clinic:policy", Permission.POLICY_READ),
     Page(gettext_lazy("What patients sign"), "pen", "patients:consent_texts", Permission.CONSENT_TEXT_MANAGE),

@@ -17,6 +17,7 @@ from sessions.views import (
     planrest,
     portal,
     schedule,
+    utilisation,
     visits,
     waitlist,
 )
@@ -53,6 +54,12 @@ schedule_urls: list[URLPattern] = [
     path("schedule/<day:day>/", schedule.schedule, name="schedule"),
     path("schedule/<day:day>/events/", schedule.schedule_events, name="schedule_events"),
     path("schedule/<day:day>/visits.csv", schedule.schedule_csv, name="schedule_csv"),
+]
+
+report_urls: list[URLPattern] = [
+    # /reports/
+    path("reports/utilisation/", utilisation.utilisation_report, name="utilisation_report"),
+    path("reports/utilisation/utilisation.csv", utilisation.utilisation_csv, name="utilisation_csv"),
 ]
 
 feed_urls: list[URLPattern] = [
@@ -139,4 +146,13 @@ portal_urls: list[URLPattern] = [
     ),
 ]
 
-urlpatterns = [*today_urls, *schedule_urls, *feed_urls, *appointment_urls, *waitlist_urls, *patient_urls, *portal_urls]
+urlpatterns = [
+    *today_urls,
+    *schedule_urls,
+    *report_urls,
+    *feed_urls,
+    *appointment_urls,
+    *waitlist_urls,
+    *patient_urls,
+    *portal_urls,
+]

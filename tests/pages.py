@@ -252,6 +252,8 @@ LOOKS: dict[str, Look] = {
     "sessions:schedule_events(day)": Look("frida", not_a_page="JSON for the calendar"),
     "sessions:schedule_csv(day)": Look("frida", not_a_page="a spreadsheet"),
     "sessions:calendar_feed": Look("dana"),
+    "sessions:utilisation_report": Look("ada", ("", "?by=quarter")),
+    "sessions:utilisation_csv": Look("ada", not_a_page="a spreadsheet"),
     "sessions:calendar_ics(feed_key)": Look(not_a_page="a calendar file"),
     "sessions:book_intake": Look(
         "frida", ("?patient={other_patient_id}", "", "?referral={referral_id}"), refused=_EMPTY
