@@ -45,6 +45,7 @@ class Verb(StrEnum):
     APPOINTMENT_CHECK_IN_UNDONE = "appointment.check_in_undone"
     APPOINTMENT_COMPLETED = "appointment.completed"
     APPOINTMENT_CONFIRMED = "appointment.confirmed"
+    APPOINTMENT_ESCORT_ASKED = "appointment.escort_asked"
     APPOINTMENT_HELD = "appointment.held"
     APPOINTMENT_LEFT = "appointment.left"
     APPOINTMENT_LEFT_UNDONE = "appointment.left_undone"

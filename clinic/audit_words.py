@@ -25,6 +25,7 @@ WORDS: dict[Verb, Any] = {
     Verb.APPOINTMENT_CHECK_IN_UNDONE: _("took a check-in back"),
     Verb.APPOINTMENT_COMPLETED: _("completed a visit"),
     Verb.APPOINTMENT_CONFIRMED: _("confirmed a visit"),
+    Verb.APPOINTMENT_ESCORT_ASKED: _("asked who takes somebody home"),
     Verb.APPOINTMENT_HELD: _("held a time for somebody"),
     Verb.APPOINTMENT_LEFT: _("recorded that somebody left early"),
     Verb.APPOINTMENT_LEFT_UNDONE: _("took “left” back"),

@@ -3,11 +3,12 @@
 A bounded number of queries each. Nothing here is written down anywhere: a consent that ran out at nine is missing at nine.
 """
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
@@ -29,6 +30,14 @@ _routes_of: list[RoutesOf] = []
 def register_routes(routes_of: RoutesOf) -> None:
     """Say who knows by which routes a patient is to be treated: the floor that clears them (architecture 4)."""
     _routes_of[:] = [routes_of]
+
+
+class Summary(StrEnum):
+    """All that is said of a patient's consents at the desk: nothing of what was agreed to, or why not."""
+
+    SIGNED = "signed"
+    TO_SIGN = "to_sign"
+    WITHDRAWN = "withdrawn"
 
 
 class State(StrEnum):
@@ -109,7 +118,7 @@ def standings(patient: Patient, now: datetime, *, every_route: bool = False) -> 
     routes = _asked_routes(patient, {route for kind, route in texts if kind == ConsentKind.KETAMINE}, now)
     found = []
     for need in sorted(texts.keys() | signed.keys(), key=place_of):
-        is_asked = need[0] in ASKED_OF_EVERYBODY and (not need[1] or need[1] in routes)
+        is_asked = _asks(need, routes)
         if is_asked or need in signed or not need[1] or every_route:
             text = _in_the_right_language(patient, texts.get(need, []))
             found.append(_standing(need, text, signed.get(need, []), is_asked, now))
@@ -118,10 +127,17 @@ def standings(patient: Patient, now: datetime, *, every_route: bool = False) -> 
 
 def _signed(patient: Patient, now: datetime) -> QuerySet[Consent]:
     """Return what the patient signed, newest first, with ``withdrawn_at`` and ``still_counts``."""
-    taken_back = ConsentWithdrawal.objects.filter(consent=OuterRef("pk")).values("withdrawn_at")
-    counting = Consent.objects.current(now).filter(pk=OuterRef("pk"))
     rows = Consent.objects.filter(patient=patient).select_related("text", "signature__signer")
-    return rows.annotate(withdrawn_at=Subquery(taken_back), still_counts=Exists(counting)).order_by("-signed_at", "-id")
+    rows = rows.annotate(withdrawn_at=Subquery(_taken_back()), still_counts=Exists(_counting(now)))
+    return rows.order_by("-signed_at", "-id")
+
+
+def _taken_back() -> QuerySet[ConsentWithdrawal, datetime]:
+    return ConsentWithdrawal.objects.filter(consent=OuterRef("pk")).values_list("withdrawn_at", flat=True)
+
+
+def _counting(now: datetime) -> QuerySet[Consent]:
+    return Consent.objects.current(now).filter(pk=OuterRef("pk"))
 
 
 def _asked_routes(patient: Patient, offered: set[str], now: datetime) -> frozenset[str]:
@@ -130,7 +146,16 @@ def _asked_routes(patient: Patient, offered: set[str], now: datetime) -> frozens
     Nobody signs for five ways of taking a medicine that is given in one.
     """
     known = frozenset[str]().union(*(routes_of(patient, now) for routes_of in _routes_of))
-    return known or frozenset([route for route in Route.values if route in offered][:1])
+    return known or _first_offered(offered)
+
+
+def _first_offered(offered: set[str]) -> frozenset[str]:
+    return frozenset([route for route in Route.values if route in offered][:1])
+
+
+def _asks(need: Need, routes: frozenset[str]) -> bool:
+    """Return whether a patient who is treated by these routes is asked for this consent."""
+    return need[0] in ASKED_OF_EVERYBODY and (not need[1] or need[1] in routes)
 
 
 def place_of(need: Need) -> tuple[int, int]:
@@ -138,7 +163,8 @@ def place_of(need: Need) -> tuple[int, int]:
     return ConsentKind.values.index(need[0]), ["", *Route.values].index(need[1])
 
 
-def _standing(need: Need, text: ConsentText | None, signed: list[Any], is_asked: bool, now: datetime) -> Standing:
+def _state(signed: Sequence[Any], now: datetime) -> tuple[State, Any]:
+    """Return what signatures of one need, newest first, come to; and the one that says so, None for none."""
     counting = [consent for consent in signed if consent.still_counts]
     last = max(counting, key=lambda consent: consent.expires_at) if counting else next(iter(signed), None)
     if last is None:
@@ -149,6 +175,11 @@ def _standing(need: Need, text: ConsentText | None, signed: list[Any], is_asked:
         state = State.WITHDRAWN
     else:
         state = State.EXPIRED if last.expires_at <= now else State.CHANGED
+    return state, last
+
+
+def _standing(need: Need, text: ConsentText | None, signed: list[Any], is_asked: bool, now: datetime) -> Standing:
+    state, last = _state(signed, now)
     return Standing(
         kind=ConsentKind(need[0]), route=need[1], state=state, text=text, consent=last,
         withdrawn_at=last.withdrawn_at if last else None, is_asked=is_asked,
@@ -182,7 +213,41 @@ def missing_for(patient: Patient, route: str, now: datetime) -> list[str]:
 
 def words(patient: Patient, now: datetime) -> str:
     """Return what the desk may know of a patient's consents, in a word or two: nothing of what was agreed to, or why not."""
-    asked = [row for row in standings(patient, now) if row.is_asked]
-    if any(row.state == State.WITHDRAWN for row in asked):
-        return _("withdrawn: clinician will call")
-    return _("signed") if asked and all(row.state.counts for row in asked) else _("to sign")
+    return {
+        Summary.WITHDRAWN: _("withdrawn: clinician will call"),
+        Summary.SIGNED: _("signed"),
+        Summary.TO_SIGN: _("to sign"),
+    }[_summary([row.state for row in standings(patient, now) if row.is_asked])]
+
+
+def _summary(asked: Sequence[State]) -> Summary:
+    """Return what the states of everything a patient is asked for come to."""
+    if State.WITHDRAWN in asked:
+        return Summary.WITHDRAWN
+    return Summary.SIGNED if asked and all(state.counts for state in asked) else Summary.TO_SIGN
+
+
+class _Signed(NamedTuple):
+    """One signature, as far as it says what state a consent is in."""
+
+    expires_at: datetime
+    withdrawn_at: datetime | None
+    still_counts: bool
+
+
+def summaries(routes: Mapping[uuid.UUID, frozenset[str]], now: datetime) -> dict[uuid.UUID, Summary]:
+    """Return what ``words`` says of each of many patients, who are given with the routes they are cleared for. Two queries."""
+    in_force: set[Need] = set(ConsentText.objects.in_force(now).values_list("kind", "route"))
+    first = _first_offered({route for kind, route in in_force if kind == ConsentKind.KETAMINE})
+    rows = Consent.objects.filter(patient_id__in=list(routes)).order_by("-signed_at", "-id")
+    signed: dict[uuid.UUID, dict[Need, list[_Signed]]] = {}
+    for who, kind, route, *rest in rows.values_list(
+        "patient_id", "text__kind", "text__route", "expires_at", Subquery(_taken_back()), Exists(_counting(now))
+    ):
+        signed.setdefault(who, {}).setdefault((kind, route), []).append(_Signed(*rest))
+    found = {}
+    for who, known in routes.items():
+        own = signed.get(who, {})
+        asked = [need for need in in_force | own.keys() if _asks(need, known or first)]
+        found[who] = _summary([_state(own.get(need, []), now)[0] for need in asked])
+    return found

@@ -80,6 +80,7 @@ appointment_urls: list[URLPattern] = [
     path("appointments/<uuid:appointment_id>/confirm/", attendance.confirm_appointment, name="confirm_appointment"),
     path("appointments/<uuid:appointment_id>/check-in/", attendance.check_in, name="check_in"),
     path("appointments/<uuid:appointment_id>/undo-check-in/", attendance.undo_check_in, name="undo_check_in"),
+    path("appointments/<uuid:appointment_id>/escort/", attendance.say_escort, name="say_escort"),
     path("appointments/<uuid:appointment_id>/start/", attendance.start_appointment, name="start_appointment"),
     path("appointments/<uuid:appointment_id>/finish/", attendance.finish_appointment, name="finish_appointment"),
     path("appointments/<uuid:appointment_id>/left/", attendance.mark_left, name="mark_left"),

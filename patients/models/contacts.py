@@ -18,6 +18,9 @@ class Contact(Record):
         BOTH = "both", _("emergency contact and escort")
         OTHER = "other", _("other")
 
+    # Those who may take the patient home.
+    ESCORTS = (Kind.ESCORT, Kind.BOTH)
+
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     name = models.CharField(_("name"), max_length=120)
@@ -34,7 +37,7 @@ class Contact(Record):
 
     @property
     def can_escort(self) -> bool:
-        return self.kind in {self.Kind.ESCORT, self.Kind.BOTH}
+        return self.kind in self.ESCORTS
 
 
 class AddressChangeQuerySet(models.QuerySet["AddressChange"]):

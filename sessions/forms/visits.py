@@ -14,7 +14,7 @@ from patients.models import Patient
 from sessions.actions.changes import Why
 from sessions.actions.visits import Whereabouts
 from sessions.availability import Opening
-from sessions.models import Appointment, VisitMove, VisitType, WaitlistEntry
+from sessions.models import Appointment, EscortAnswer, VisitMove, VisitType, WaitlistEntry
 
 # More people or devices than any kind of visit takes are nobody's slot.
 MOST_IN_A_SLOT = 10
@@ -234,6 +234,13 @@ class SeenVersionForm(words.Form):
     """Which version of a visit was on the screen when a button was pressed."""
 
     version = forms.IntegerField(min_value=1, max_value=2_000_000_000)
+
+
+class EscortForm(words.Form):
+    """What the desk was told about who takes a patient home, and what stood on the screen when it was pressed."""
+
+    answer = forms.ChoiceField(choices=EscortAnswer.Answer.choices)
+    seen = forms.ChoiceField(choices=[("", ""), *EscortAnswer.Answer.choices], required=False)
 
 
 class FindSlotForm(words.Form):

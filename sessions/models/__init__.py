@@ -1,6 +1,7 @@
 """The things of this floor."""
 
 from .courses import Course
+from .escorts import EscortAnswer
 from .feeds import CalendarFeed
 from .merges import Merge
 from .moves import VisitMove
@@ -21,6 +22,7 @@ __all__ = [
     "CalendarFeed",
     "ChangeRequest",
     "Course",
+    "EscortAnswer",
     "FreedSlot",
     "Merge",
     "Reminder",

@@ -17,12 +17,12 @@ from clinic.access import GET_POST, POST, Permission, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go, go_to
 from sessions.access import get_appointment_or_404
-from sessions.actions import attendance, changes, talks
-from sessions.forms.visits import RecordAfterwardsForm, SeenVersionForm, UndoNoShowForm
-from sessions.models import Appointment
+from sessions.actions import attendance, changes, escorts, talks
+from sessions.forms.visits import EscortForm, RecordAfterwardsForm, SeenVersionForm, UndoNoShowForm
+from sessions.models import Appointment, EscortAnswer
 from sessions.views import day
 
-Verb = Callable[..., Appointment]
+Verb = Callable[..., object]
 
 
 def _do(
@@ -78,6 +78,18 @@ def undo_check_in(request: StaffRequest, appointment_id: uuid.UUID) -> HttpRespo
     return _do(
         request, appointment_id, Permission.APPOINTMENT_CHECK_IN, attendance.undo_check_in,
         _("The check-in of %(name)s is taken back."),
+    )  # fmt: skip
+
+
+@staff_view(Permission.APPOINTMENT_CHECK_IN, methods=POST)
+def say_escort(request: StaffRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """Whoever takes the patient home is here, comes later, or is nobody."""
+    form = EscortForm({"answer": request.POST.get("answer", ""), "seen": request.GET.get("seen", "")})
+    said = form.cleaned_data if form.is_valid() else {"answer": "", "seen": ""}
+    label = EscortAnswer.Answer(said["answer"]).label if said["answer"] else ""
+    return _do(
+        request, appointment_id, Permission.APPOINTMENT_CHECK_IN, functools.partial(escorts.say, **said),
+        f"%(name)s: {str(label).lower()}.",
     )  # fmt: skip
 
 

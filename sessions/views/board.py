@@ -5,6 +5,7 @@ A hot page pays for every tag of every row, so a card is plain strings.
 
 import uuid
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -14,10 +15,15 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from assessments.packetprogress import Progress
 from clinic import localtime
+from patients.consentneeds import Summary
 from patients.duplicates import folded
+from patients.models.patients import LANGUAGES
 from sessions import lateness
-from sessions.models import UNDO_CHECK_IN_WITHIN, Appointment
+from sessions.models import INTAKE, UNDO_CHECK_IN_WITHIN, Appointment, EscortAnswer
+from sessions.models.escorts import ASKED_WHILE
+from sessions.models.escorts import LOOKS as ESCORT_LOOKS
 
 Status = Appointment.Status
 
@@ -46,6 +52,11 @@ _STAGES = {
 }
 
 
+GONE = frozenset({Status.COMPLETED, Status.LEFT, Status.NO_SHOW, Status.CANCELLED})
+# Characters of somebody's access needs that stand on a card; the rest is on their page.
+ACCESS_SHOWN = 60
+
+
 class Row(NamedTuple):
     """What the board reads of one visit, in the order of ``FIELDS``."""
 
@@ -69,12 +80,23 @@ class Row(NamedTuple):
     born: date
     clinician_id: uuid.UUID
     room_id: uuid.UUID | None
+    code: str
+    is_dosing: bool
+    home_id: uuid.UUID
+    needs_interpreter: bool | None
+    language: str
+    access_needs: str
+    names_escort: bool
+    # What stands about who takes them home: {"answer", "at", "who"}; None for not asked.
+    escort: dict[str, str] | None
 
 
 FIELDS = (
     "id", "status", "starts_at", "ends_at", "confirmed_at", "checked_in_at", "started_at", "finished_at", "called",
     "patient__family_name", "visit_type__name", "clinician__name", "room__name", "visit_type__no_show_after_minutes",
     "visit_type__turnover_minutes", "asks", "patient_id", "patient__birth_date", "clinician_id", "room_id",
+    "visit_type__code", "visit_type__is_dosing", "patient__home_location_id", "patient__needs_interpreter", "patient__language",
+    "patient__access_needs", "names_escort", "escort",
 )  # fmt: skip
 
 
@@ -95,6 +117,17 @@ class Card(NamedTuple):
     # By how much the clinic keeps them waiting, and what does; "" for nothing.
     late: str
     late_because: str
+    # An interpreter, and what makes it easier to be here; "" for nothing.
+    interpreter: str
+    access: str
+    # What has to be done before the visit, and what is done, in words; the visit's page leads on.
+    to_do: str
+    done: str
+    # That they said they come: most cards have it, so it is written shorter than other marks.
+    confirmed: str
+    # What may be answered about the escort: where it posts, and (value, words) of each answer.
+    ask_url: str
+    ask: list[tuple[str, str]]
     # (word of the vocabulary of states, words) of each small fact.
     marks: list[tuple[str, str]]
     # The one tap that comes next, and the rarer one: where it posts and its words.
@@ -138,6 +171,15 @@ class Reader:
     may_check_in: bool
     may_conduct: bool
     by_time: bool
+    # Locations of whose patients the reader may know who they are.
+    patients_of: frozenset[uuid.UUID]
+
+
+class Papers(NamedTuple):
+    """What is known of a patient's packet and consents; None where the reader may not know, or nothing is to be said."""
+
+    packet: Progress | None = None
+    consents: Summary | None = None
 
 
 class Said(NamedTuple):
@@ -151,7 +193,7 @@ class Said(NamedTuple):
 
 
 def columns_of(
-    reader: Reader, *, rows: list[Row], all_rows: list[Row], knows_births: bool
+    reader: Reader, *, rows: list[Row], all_rows: list[Row], knows_births: bool, papers: Mapping[uuid.UUID, Papers]
 ) -> tuple[list[Column], Column]:
     """Return the columns with a card for each row, and the list of those who are not coming.
 
@@ -164,7 +206,10 @@ def columns_of(
     late = _late(all_rows, reader)
     for row in rows:
         said = _said(row, reader)
-        card = _card(row, said, reader, twin=twins.get(row.patient_id, ""), late=late.get(row.pk, ("", "")))
+        card = _card(
+            row, said, reader, papers.get(row.patient_id, Papers()), twin=twins.get(row.patient_id, ""),
+            late=late.get(row.pk, ("", "")),
+        )  # fmt: skip
         if said.column == "away":
             away.cards.append(card)
         elif reader.by_time:
@@ -267,9 +312,7 @@ def _of_expected(row: Row, reader: Reader) -> Said:
     late_by = _minutes(row.starts_at, reader.now)
     is_late = late_by > 0
     marks = [("late", _("%(n)d min late") % {"n": late_by})] if is_late else []
-    if row.confirmed_at is not None:
-        marks.append(("confirmed", _("Confirmed")))
-    elif reader.by_time and not is_late:
+    if row.confirmed_at is None and reader.by_time and not is_late:
         marks.append(("planned", _("Planned")))
     act = other = more = ("", "")
     if reader.may_check_in and row.status in Appointment.AWAITED:
@@ -294,8 +337,63 @@ def _of_here(row: Row, reader: Reader) -> Said:
     return Said("here", marks, act, other)
 
 
-def _card(row: Row, said: Said, reader: Reader, *, twin: str, late: tuple[str, str]) -> Card:
+def is_awaited(row: Row) -> bool:
+    """Return whether the patient is still to be seen, so that what is missing can be seen to."""
+    return row.status in Appointment.OPEN or row.status == Status.CHECKED_IN
+
+
+def _papers(row: Row, known: Papers) -> tuple[list[str], list[str]]:
+    """Return what is still to be done before the visit, and what is done, in words; a packet only where it matters."""
+    if not is_awaited(row):
+        return [], []
+    to_do, done = [], []
+    if row.code == INTAKE and known.packet is not None and known.packet.is_in:
+        done.append(known.packet.words)
+    elif known.packet is not None and (row.code == INTAKE or known.packet.is_out):
+        to_do.append(known.packet.words)
+    if known.consents is Summary.SIGNED:
+        done.append(_("Consent signed"))
+    elif known.consents is not None:
+        is_withdrawn = known.consents is Summary.WITHDRAWN
+        to_do.append(_("Consent taken back: a clinician calls") if is_withdrawn else _("Consent to sign"))
+    if row.is_dosing and row.status in Appointment.OPEN:
+        if row.names_escort:
+            done.append(_("Escort named"))
+        else:
+            to_do.append(_("No escort named"))
+    return to_do, done
+
+
+def _escort(row: Row, reader: Reader) -> tuple[list[tuple[str, str]], list[tuple[str, str]], str]:
+    """Return what is said of the escort of somebody who is here for a dose, the answers that may be given, and what stands."""
+    if not row.is_dosing or row.status not in ASKED_WHILE:
+        return [], [], ""
+    if row.escort is None:
+        ask = [(one.value, str(one.label)) for one in EscortAnswer.Answer] if reader.may_check_in else []
+        return [("due", _("Escort?") if ask else _("Escort: not asked yet"))], ask, ""
+    answer = EscortAnswer.Answer(row.escort["answer"])
+    words = _("%(answer)s (%(who)s, %(time)s)") % {
+        "answer": answer.label, "who": _first(row.escort["who"]),
+        "time": localtime.clock_text(datetime.fromisoformat(row.escort["at"]), reader.tz),
+    }  # fmt: skip
+    is_here = answer is EscortAnswer.Answer.HERE
+    ask = [] if is_here or not reader.may_check_in else [(EscortAnswer.Answer.HERE.value, _("Escort is here now"))]
+    return [(ESCORT_LOOKS[answer], words)], ask, answer.value
+
+
+def _interpreter(row: Row) -> str:
+    if not row.needs_interpreter:
+        return ""
+    language = dict(LANGUAGES).get(row.language) if row.language else None
+    return _("Interpreter: %(language)s") % {"language": language} if language else _("Interpreter")
+
+
+def _card(row: Row, said: Said, reader: Reader, papers: Papers, *, twin: str, late: tuple[str, str]) -> Card:
     marks: list[tuple[str, Any]] = said.marks
+    escort, ask, stands = _escort(row, reader)
+    marks += escort
+    to_do, done = _papers(row, papers)
+    knows_them = row.home_id in reader.patients_of and row.status not in GONE
     if row.asks:
         marks.append(("due", _("Asks to change")))
     where = [row.kind, _first(row.clinician), *([row.room] if row.room else [])]
@@ -304,6 +402,10 @@ def _card(row: Row, said: Said, reader: Reader, *, twin: str, late: tuple[str, s
     return Card(
         url=url, key=row.pk.hex[-7:], time=localtime.clock_text(row.starts_at, reader.tz), name=f"{row.called} {row.family}",
         meta=" · ".join(where), twin=twin, late=late[0], late_because=late[1],
+        interpreter=_interpreter(row) if knows_them else "", access=row.access_needs[:ACCESS_SHOWN] if knows_them else "",
+        to_do=" · ".join(to_do), done=" · ".join(done),
+        confirmed=_("Confirmed") if row.confirmed_at is not None and row.status in Appointment.OPEN else "",
+        ask_url=f"{url}escort/?seen={stands}" if ask else "", ask=ask,
         state=marks.pop(0) if marks and is_settled else None, marks=marks,
         act_url=f"{url}{said.act[0]}/", act_key=said.act[0][:1], act=said.act[1],
         other_url=f"{url}{said.other[0]}/", other_key=f"o{said.other[0][:1]}", other=said.other[1],

@@ -7,21 +7,27 @@ with the version it shows, and is answered with nothing when nothing changed.
 
 import hashlib
 import json
+import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Exists, Min, OuterRef
+from django.db.models import Count, Exists, Min, OuterRef, Subquery
+from django.db.models.functions import JSONObject
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from assessments import packetprogress
+from assessments.standing import routes_of_many
 from clinic import audit, localtime
-from clinic.access import Permission, holds, memberships_of, staff_view
+from clinic.access import Permission, holds, locations_where, memberships_of, staff_view
 from clinic.http import StaffRequest, answer
 from clinic.models import WorkItem
 from clinic.navigation import ALARMS, remember_bell_count
-from sessions.models import Appointment, ChangeRequest
+from patients import consentneeds
+from patients.models import Contact
+from sessions.models import Appointment, ChangeRequest, EscortAnswer
 from sessions.views import board
 
 
@@ -93,7 +99,15 @@ def _board(request: StaffRequest) -> dict[str, Any]:
         .exclude(status=Appointment.Status.ENTERED_IN_ERROR)
         .with_called()
         .annotate(
-            asks=Exists(ChangeRequest.objects.filter(appointment=OuterRef("pk"), status=ChangeRequest.Status.OPEN))
+            asks=Exists(ChangeRequest.objects.filter(appointment=OuterRef("pk"), status=ChangeRequest.Status.OPEN)),
+            names_escort=Exists(
+                Contact.objects.filter(patient=OuterRef("patient_id"), ended_at=None, kind__in=Contact.ESCORTS)
+            ),
+            escort=Subquery(
+                EscortAnswer.objects.filter(appointment=OuterRef("pk"), said_at__gte=OuterRef("checked_in_at"))
+                .order_by("-said_at", "-id")
+                .values(said=JSONObject(answer="answer", at="said_at", who="said_by__name"))[:1]
+            ),
         )
         .order_by("starts_at", "id")
     )
@@ -103,10 +117,12 @@ def _board(request: StaffRequest) -> dict[str, Any]:
         now=now, tz=tz, path=visits_path(), by_time=asked.by_time,
         may_check_in=holds(request.user, Permission.APPOINTMENT_CHECK_IN, location.pk),
         may_conduct=holds(request.user, Permission.APPOINTMENT_CONDUCT, location.pk),
+        patients_of=locations_where(request.user, Permission.PATIENT_READ),
     )  # fmt: skip
     shown, away = board.columns_of(
-        reader, rows=rows, all_rows=all_rows, knows_births=holds(request.user, Permission.PATIENT_READ, location.pk)
-    )
+        reader, rows=rows, all_rows=all_rows, papers=_papers(request, rows),
+        knows_births=holds(request.user, Permission.PATIENT_READ, location.pk),
+    )  # fmt: skip
     audit.listed(request, "today", [row.patient_id for row in rows], now=now)
     version = hashlib.sha256(repr([*shown, away, day, location.pk, asked]).encode()).hexdigest()[:16]
     return {
@@ -121,6 +137,28 @@ def _board(request: StaffRequest) -> dict[str, Any]:
         "place": location.name,
         "count": len(rows),
         "poll_url": f"{reverse('sessions:today_board')}?{urlencode({'v': version, **asked.values()})}",
+    }
+
+
+def _papers(request: StaffRequest, rows: list[board.Row]) -> dict[uuid.UUID, board.Papers]:
+    """Return what this reader may know of the packet and the consents of whoever is still to be seen. Four queries at most.
+
+    In words, and of patients only whose home is where the reader may know it: as on the patient's own page.
+    """
+    awaited = [row for row in rows if board.is_awaited(row)]
+    at = {of: locations_where(request.user, of) for of in (Permission.PACKET_STATUS, Permission.CONSENT_STATUS)}
+    of_packet = {row.patient_id for row in awaited if row.home_id in at[Permission.PACKET_STATUS]}
+    of_consent = {row.patient_id for row in awaited if row.home_id in at[Permission.CONSENT_STATUS]}
+    packets = packetprogress.of_many(of_packet, request.now) if of_packet else {}
+    consents = {}
+    if of_consent:
+        routes = routes_of_many(of_consent, request.now)
+        consents = consentneeds.summaries({who: routes.get(who, frozenset()) for who in of_consent}, request.now)
+    return {
+        who: board.Papers(
+            (packets.get(who) or packetprogress.not_sent()) if who in of_packet else None, consents.get(who)
+        )
+        for who in of_packet | of_consent
     }
 
 

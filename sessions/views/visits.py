@@ -35,7 +35,7 @@ from sessions.forms.visits import (
     RescheduleForm,
 )
 from sessions.models import INTAKE, Appointment, Block, ChangeRequest, Reminder, VisitType, without_offers
-from sessions.views import moving, openings, planrest, story
+from sessions.views import escorts, moving, openings, planrest, story
 
 
 def _whom(request: StaffRequest) -> tuple[Referral | None, Patient, Location] | None:
@@ -238,6 +238,7 @@ def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str,
         "may_answer": holds(request.user, Permission.APPOINTMENT_BOOK, visit.location_id),
         "may_read_letters": holds(request.user, Permission.MESSAGE_READ, visit.location_id),
         "story": story.story(visit),
+        "escort": escorts.panel(request, visit),
         **_parts(visit),
         "hindrance": _hindrance(visit, request.now),
     }

@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.utils import ProgrammingError
 from django.test.utils import CaptureQueriesContext
 
+from assessments.standing import routes_of
 from clinic import letters
 from clinic.actions import signatures, worklist
 from clinic.actions.signatures import Proof
@@ -377,6 +378,42 @@ class TestNeeds:
         consentneeds.register_routes(lambda _patient, _now: frozenset({"im"}))
         assert [t.route for t in consentneeds.to_sign(cast.pat, NOW)] == ["", "", "im"]
         assert consentneeds.words(cast.pat, NOW) == "to sign"
+
+    def test_of_many_as_of_each(self, cast: Cast, text: ConsentText) -> None:
+        """The board of the day asks for everybody at once what the patient's page asks for one."""
+        words = {"signed": "signed", "to_sign": "to sign", "withdrawn": "withdrawn: clinician will call"}
+        people = {
+            name: make.make_patient(
+                cast.denver, name, portal_user=make.make_user(name, kind=User.Kind.PATIENT), portal_since=NOW
+            )
+            for name in ("Nothing", "All", "Part", "Gone", "Other")
+        }
+        kinds = ("privacy_notice", "treatment")
+        texts = [text, *(make.make_consent_text(cast.dana, cast.denver, kind) for kind in kinds if kind != text.kind)]
+        texts += [
+            make.make_consent_text(cast.dana, cast.denver, "ketamine", route=way)
+            for way in ("sl", "im")
+            if (text.kind, text.route) != ("ketamine", way)
+        ]
+        for name in ("All", "Gone", "Other"):
+            for one in texts:
+                if one.route != "im":
+                    make.make_consent(people[name], one)
+        make.make_consent(people["Part"], texts[0])
+        withdrawn = Consent.objects.filter(patient=people["Gone"], text__kind="treatment").get()
+        ConsentWithdrawal.objects.create(consent=withdrawn, how="phone", recorded_by=cast.dana, withdrawn_at=NOW)
+        # Treated by another route than they signed for.
+        make.make_clearance(people["Other"], "cleared", by=cast.dana, route="im")
+        routes = {who.pk: routes_of(who, NOW) for who in people.values()}
+        with CaptureQueriesContext(connection) as asked:
+            found = consentneeds.summaries(routes, NOW)
+        assert len(asked) == 2
+        assert {name: words[found[who.pk]] for name, who in people.items()} == {
+            name: consentneeds.words(who, NOW) for name, who in people.items()
+        }
+        assert {name: str(found[who.pk]) for name, who in people.items()} == {
+            "Nothing": "to_sign", "All": "signed", "Part": "to_sign", "Gone": "withdrawn", "Other": "to_sign",
+        }  # fmt: skip
 
     def test_as_many_questions_for_one_as_for_thirty(self, cast: Cast, text: ConsentText) -> None:
         def queries() -> int:

@@ -9,6 +9,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from assessments.models import Packet, PacketSection
 from clinic.actions import worklist
 from clinic.models import AuditEvent, Role, WorkItem
 from sessions.actions import wishes
@@ -232,8 +233,9 @@ class TestByTime:
         text = re.sub(r"\s+", " ", page.content.decode())
         assert text.index("Not coming") < text.index("Missing Example")
         # The column no longer says the state, so the card does.
-        for words in ("Here", "waiting 15 min", "10 min late", "Planned", "Confirmed"):
+        for words in ("Here", "waiting 15 min", "10 min late", "Planned"):
             assert f"{words}</span>" in text
+        assert "<b>Confirmed</b>" in text
         assert re.search(r'id="col-from_0"><span>Before 10:00</span><span class="chip tone-teal">now</span>', text)
 
     def test_the_hours_are_the_location_s(self, cast: Cast, now: Any, signed_in: SignedIn) -> None:
@@ -329,7 +331,7 @@ class TestBoard:
 
 
 class TestBudget:
-    """performance.md, W1: four queries besides session and user, 40 kB for sixty visits."""
+    """performance.md, W1: four queries besides session and user, and four for packets and consents; 40 kB for sixty visits."""
 
     def fill(self, cast: Cast, count: int) -> None:
         for n in range(count):
@@ -345,11 +347,68 @@ class TestBudget:
         one = queries_of(desk, path)
         self.fill(cast, 29)
         assert queries_of(desk, path) == one
-        # The user comes with the session; what is left is memberships, visits, work waiting, the bell.
-        assert one <= 5
+        # The user comes with the session; what is left is memberships, visits, work waiting, the bell; then packets,
+        # routes, texts in force and signatures, of everybody at once.
+        assert one <= 9
 
     def test_bytes(self, cast: Cast, desk: Client) -> None:
         self.fill(cast, 60)
         page = desk.get("/today/")
         assert len(columns(page)["arriving"]) == 60
         assert len(page.content) <= 40_000
+
+
+class TestPapers:
+    """Packet and consents in words, only what the reader may know on the patient's own page."""
+
+    def test_what_is_to_do_and_what_is_done(self, cast: Cast, desk: Client) -> None:
+        make.make_consent_text(cast.dana, cast.denver)
+        visit = make.make_appointment(cast.quinn, cast.intake, cast.dana, at("10:00", 13))
+        assert words_of(desk) == ["Packet: not sent", "Consent to sign"]
+        packet = make.make_packet(cast.quinn, cast.frida)
+        assert words_of(desk)[0] == "Packet: not begun"
+        Packet.objects.filter(pk=packet.pk).update(status="in_progress", begun_at=make.NOON)
+        for code in ("about_you", "contacts"):
+            PacketSection.objects.create(packet=packet, code=code, done_at=make.NOON)
+        PacketSection.objects.create(packet=packet, code="history")
+        assert words_of(desk)[0] == "Packet: 2 of 8 parts"
+        Packet.objects.filter(pk=packet.pk).update(expires_at=make.NOON - timedelta(days=1))
+        assert words_of(desk)[0] == "Packet: ran out"
+        Packet.objects.filter(pk=packet.pk).update(status="submitted", settled_at=make.NOON)
+        assert words_of(desk) == ["Consent to sign"]
+        assert "Packet handed in" in desk.get("/today/").content.decode()
+        Appointment.objects.filter(pk=visit.pk).update(status=S.COMPLETED, finished_at=make.NOON)
+        assert words_of(desk) == []
+
+    @pytest.mark.parametrize(
+        ("who", "knows"), [("frida", True), ("milo", True), ("theo", True), ("petra", False), ("ada", False)]
+    )
+    def test_who_may_know(self, cast: Cast, now: Any, signed_in: SignedIn, who: str, knows: bool) -> None:
+        make.make_appointment(cast.quinn, cast.intake, cast.dana, at("10:00", 13))
+        assert bool(words_of(signed_in(getattr(cast, who)))) is knows
+
+    def test_not_of_another_location_s_patient(self, cast: Cast, desk: Client) -> None:
+        """Sol's home is Phoenix: Denver's desk sees the visit, and nothing of the record behind it."""
+        cast.sol.needs_interpreter, cast.sol.access_needs = True, "Ground floor"
+        cast.sol.save()
+        visit = make.make_appointment(cast.sol, cast.intake, cast.dana, at("10:00", 13), location=cast.denver)
+        page = desk.get("/today/").content.decode()
+        assert str(visit.pk) in page
+        assert words_of(desk) == []
+        assert "Interpreter" not in page
+        assert "Ground floor" not in page
+
+    def test_an_interpreter_and_access_needs(self, cast: Cast, desk: Client) -> None:
+        patient = make.make_patient(
+            cast.denver, "Ines", needs_interpreter=True, language="es", access_needs="Wheelchair"
+        )
+        make.make_appointment(patient, cast.intake, cast.dana, at("10:00", 13))
+        page = desk.get("/today/").content.decode()
+        assert "Interpreter: Spanish</span>" in page
+        assert "Wheelchair</span>" in page
+
+
+def words_of(client: Client) -> list[str]:
+    """Return what is to be done before the visits of the day, as the board says it."""
+    found = re.findall("<em>([^<]+)</em>", client.get("/today/").content.decode())
+    return [words for line in found for words in line.split(" · ")]
