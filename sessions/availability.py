@@ -276,6 +276,61 @@ class Busy:
         return all(self.lane_for(stretch, starts_at) is not None for stretch in stretches)
 
 
+class _Search:
+    """Looks for openings, a day at a time; what is asked is what ``open_slots`` says."""
+
+    def __init__(
+        self, calendar: Calendar, need: Need, *, clinicians: Sequence[uuid.UUID], rooms: Sequence[uuid.UUID],
+        patient: uuid.UUID | None, now: datetime, others: Sequence[Sequence[uuid.UUID]],
+        devices: Sequence[Sequence[uuid.UUID]], until: datetime | None,
+    ) -> None:  # fmt: skip
+        self.calendar, self.need, self.now, self.until = calendar, need, now, until
+        self.clinicians, self.rooms, self.patient, self.others, self.devices = (
+            clinicians, rooms, patient, others, devices,
+        )  # fmt: skip
+        self.people = list(dict.fromkeys([*clinicians, *(one for seat in others for one in seat)]))
+        everything = {*self.people, *rooms, *([patient] if patient else []), *(one for kind in devices for one in kind)}
+        self.busy = {key: Busy.of(calendar, key) for key in everything}
+
+    def on(self, day: date) -> list[Opening]:
+        """Return the openings of one day in order of time."""
+        opened = open_on(day, self.calendar)
+        at_work = {who: at_work_on(day, self.calendar, who) for who in self.people} if opened else {}
+        need, busy, seats, found = self.need, self.busy, self.need.people, []
+
+        def able(who: uuid.UUID, seat: int) -> bool:
+            return is_at_work(at_work[who], seats[seat], start) and busy[who].can_take(seats[seat], start)
+
+        for start in grid_starts(day, self.calendar.tz, need.grid_minutes) if opened else ():
+            end = start + need.duration
+            if start < self.now or (self.until and start > self.until):
+                continue
+            if not is_inside(opened, start, end + need.closing_margin):
+                continue
+            if self.patient is not None and busy[self.patient].overlaps(start, end):
+                continue
+            leads = [who for who in self.clinicians if able(who, 0)]
+            if not leads:
+                continue
+            room = next((room for room in self.rooms if not busy[room].overlaps(start, end + need.room_tail)), None)
+            if room is None and need.needs_room:
+                continue
+            equipment = _one_each(
+                [
+                    [one for one in kind if busy[one].can_take([need.devices[n]], start)]
+                    for n, kind in enumerate(self.devices)
+                ]
+            )
+            if equipment is None:
+                continue
+            helpers = [[who for who in seat if able(who, n + 1)] for n, seat in enumerate(self.others)]
+            for who in leads:
+                team = _team(need, helpers, (who,))
+                if team is not None:
+                    found.append(Opening(start, end, who, room if need.needs_room else None, team[1:], equipment))
+        return found
+
+
 def open_slots(
     calendar: Calendar,
     need: Need,
@@ -296,48 +351,45 @@ def open_slots(
     piece of equipment that are free, nobody in two places at once. Openings lie wholly within opening hours, each person's stretches within
     working hours, outside closures and time off, begin on the grid and not before ``now``, and overlap no hold.
     """
-    everything = {*clinicians, *rooms, *([patient] if patient else []), *(one for seat in others for one in seat)}
-    busy = {key: Busy.of(calendar, key) for key in everything | {one for kind in devices for one in kind}}
-    seats = need.people
+    search = _Search(
+        calendar, need, clinicians=clinicians, rooms=rooms, patient=patient, now=now, others=others, devices=devices,
+        until=until,
+    )  # fmt: skip
+    return [one for number in range((last - first).days + 1) for one in search.on(first + timedelta(days=number))]
 
-    def able(who: uuid.UUID, spans: Sequence[Span], seat: int, start: datetime) -> bool:
-        return is_at_work(spans, seats[seat], start) and busy[who].can_take(seats[seat], start)
 
-    found = []
-    day = first
-    while day <= last:
-        opened = open_on(day, calendar)
-        at_work = {
-            who: at_work_on(day, calendar, who)
-            for who in dict.fromkeys([*clinicians, *(one for seat in others for one in seat)])
-        }
-        for start in grid_starts(day, calendar.tz, need.grid_minutes):
-            end = start + need.duration
-            if start < now or (until and start > until) or not is_inside(opened, start, end + need.closing_margin):
-                continue
-            if patient is not None and busy[patient].overlaps(start, end):
-                continue
-            leads = [who for who in clinicians if able(who, at_work[who], 0, start)]
-            if not leads:
-                continue
-            room = next((room for room in rooms if not busy[room].overlaps(start, end + need.room_tail)), None)
-            if room is None and need.needs_room:
-                continue
-            equipment = _one_each(
-                [
-                    [one for one in kind if busy[one].can_take([need.devices[n]], start)]
-                    for n, kind in enumerate(devices)
-                ]
-            )
-            if equipment is None:
-                continue
-            helpers = [[who for who in seat if able(who, at_work[who], n + 1, start)] for n, seat in enumerate(others)]
-            for who in leads:
-                team = _team(need, helpers, (who,))
-                if team is not None:
-                    found.append(Opening(start, end, who, room if need.needs_room else None, team[1:], equipment))
-        day += timedelta(days=1)
-    return found
+def open_near(
+    calendar: Calendar,
+    need: Need,
+    *,
+    wanted: datetime,
+    clinician: uuid.UUID,
+    clinicians: Sequence[uuid.UUID],
+    rooms: Sequence[uuid.UUID],
+    patient: uuid.UUID,
+    within_days: int,
+    now: datetime,
+    others: Sequence[Sequence[uuid.UUID]] = (),
+    devices: Sequence[Sequence[uuid.UUID]] = (),
+    count: int = 3,
+) -> list[Opening]:
+    """Return what ``nearest`` would of all openings of so many days around a moment; days further away are not looked at without need."""
+    search = _Search(
+        calendar, need, clinicians=clinicians, rooms=rooms, patient=patient, now=now, others=others, devices=devices,
+        until=None,
+    )  # fmt: skip
+    wished, best, found = localtime.day_of(wanted, calendar.tz), [], []
+    today = localtime.day_of(now, calendar.tz)
+    for distance in range(within_days + 1):
+        before, after = wished - timedelta(days=distance), wished + timedelta(days=distance)
+        found += [one for day in {before, after} if day >= today for one in search.on(day)]
+        best = nearest(found, wanted, clinician, count)
+        # What lies on days not looked at yet is at least as far away as the nearer edge of those that were.
+        edges = localtime.day_bounds(before, calendar.tz)[0], localtime.day_bounds(after, calendar.tz)[1]
+        reach = min(abs(edge - wanted) for edge in edges)
+        if len(best) == count and all(abs(one.starts_at - wanted) < reach for one in best):
+            break
+    return best
 
 
 def is_inside(spans: Iterable[Span], start: datetime, end: datetime) -> bool:

@@ -116,6 +116,8 @@ def move(
     """
     place = Place(appointment.location, appointment.visit_type, team, room, appointment.patient, starts_at)
     try:
+        if appointment.can_be_moved and appointment.version == seen_version:
+            placing.glance(place, ignoring=appointment)
         with holds.last_word():
             return _move_locked(place, by=by, appointment=appointment, seen_version=seen_version, now=now, why=why)
     except holds.SlotTaken as taken:

@@ -16,8 +16,9 @@ from patients.models import LifeState, Patient
 from sessions import availability, dosegate, timetable
 from sessions.actions import holds
 from sessions.actions.holds import Team
-from sessions.availability import Obstacle, Opening
+from sessions.availability import Obstacle, Opening, Span
 from sessions.models import Appointment, VisitType
+from sessions.timetable import Taken
 
 # How far around the wished time alternatives are looked for, nearest first.
 ALTERNATIVES_WITHIN_DAYS = (2, 21)
@@ -87,6 +88,21 @@ class Place:
         found = [who.pk for who in self.team.people] + [device.pk for device in self.team.devices] + [self.patient.pk]
         return found + ([self.room.pk] if self.room else [])
 
+    @property
+    def span(self) -> Span:
+        """Return from when until when anything of the visit is held: the room's turnover is the last."""
+        need = timetable.need_of(self.visit_type)
+        return self.starts_at, self.starts_at + need.duration + need.room_tail
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Return the time and who and what is wanted, as ``sessions/availability.py`` is asked about it."""
+        return {
+            "starts_at": self.starts_at, "clinician": self.team.clinician.pk, "room": self.room.pk if self.room else None,
+            "patient": self.patient.pk, "others": [who.pk for who in self.team.others],
+            "devices": [device.pk for device in self.team.devices],
+        }  # fmt: skip
+
     def name_of(self, resource: uuid.UUID | None) -> str:
         names = {who.pk: who.name for who in self.team.people} | {
             device.pk: device.name for device in self.team.devices
@@ -105,29 +121,38 @@ def guard_in_care(patient: Patient) -> None:
         )
 
 
+def glance(place: Place, *, ignoring: Appointment | None = None) -> None:
+    """Refuse, before anything is locked, what is taken already: most who lose a race for a time lost it before they asked.
+
+    They need not wait behind the locks of whoever else wants it. Who passes is asked everything again by ``guard``, under the locks.
+    """
+    guard_in_care(place.patient)
+    _guard_free(place if place.visit_type.room_kind else replace(place, room=None), ignoring)
+
+
 def guard(place: Place, *, now: datetime, ignoring: Appointment | Collection[Appointment] | None = None) -> None:
     """Refuse a time, people, devices or room this visit cannot have. Everything named is locked already."""
-    need = timetable.need_of(place.visit_type)
-    starts_at, ends_at = place.starts_at, place.starts_at + need.duration + need.room_tail
-    asked: dict[str, Any] = {
-        "starts_at": starts_at, "clinician": place.team.clinician.pk, "room": place.room.pk if place.room else None,
-        "patient": place.patient.pk, "others": [who.pk for who in place.team.others],
-        "devices": [device.pk for device in place.team.devices],
-    }  # fmt: skip
-    _guard_team(place)
-    taken = timetable.held(place.resources, starts_at, ends_at, ignoring)
     # Who loses a race is told at once: the others wait behind these locks.
-    bare = availability.Calendar(tz=place.location.tz, taken=taken.wholly, shared=taken.shared)
-    clash = availability.clash(bare, need, **asked)
-    if clash is not None:
-        raise _refusal(*clash, place)
-    people = [who.pk for who in place.team.people]
+    taken = _guard_free(place, ignoring)
     _guard_roles(place)
     _guard_room(place)
+    people = [who.pk for who in place.team.people]
+    need, (starts_at, ends_at) = timetable.need_of(place.visit_type), place.span
     calendar = timetable.read(place.location, people=people, taken=taken, start=starts_at, end=ends_at)
-    found = availability.hitch(calendar, need, now=now, **asked)
+    found = availability.hitch(calendar, need, now=now, **place.asked)
     if found is not None:
         raise _refusal(*found, place)
+
+
+def _guard_free(place: Place, ignoring: Appointment | Collection[Appointment] | None) -> Taken:
+    """Return what is held of all that a visit would take; refuse a team of another shape, and a time at which any of it is taken."""
+    _guard_team(place)
+    taken = timetable.held(place.resources, *place.span, ignoring)
+    bare = availability.Calendar(tz=place.location.tz, taken=taken.wholly, shared=taken.shared)
+    clash = availability.clash(bare, timetable.need_of(place.visit_type), **place.asked)
+    if clash is not None:
+        raise _refusal(*clash, place)
+    return taken
 
 
 def _guard_team(place: Place) -> None:
@@ -211,22 +236,22 @@ def _refusal(found: Obstacle, whose: uuid.UUID | None, place: Place) -> Refused:
 
 def alternatives(place: Place, *, now: datetime, ignoring: Appointment | None = None) -> tuple[Opening, ...]:
     """Return the three openings nearest to the wished time, with whoever holds the roles, in any room of the kind."""
-    location = place.location
+    location, best = place.location, []
     choices = timetable.choices(location, place.visit_type)
-    wished = localtime.day_of(place.starts_at, location.tz)
-    today = localtime.day_of(now, location.tz)
-    widest = timedelta(days=ALTERNATIVES_WITHIN_DAYS[-1])
-    start, end = max(now, place.starts_at - widest) - timedelta(days=1), place.starts_at + widest + timedelta(days=2)
-    taken = timetable.held([*choices.resources, place.patient.pk], start, end, ignoring)
-    calendar = timetable.read(location, people=choices.everybody, taken=taken, start=start, end=end)
-    best: list[Opening] = []
+    # What is near is read first: whoever lost a race waits for this page, and most often the same day has room.
     for days in ALTERNATIVES_WITHIN_DAYS:
-        openings = availability.open_slots(
-            calendar, timetable.need_of(place.visit_type), clinicians=choices.clinicians, others=choices.others,
-            devices=choices.kits, rooms=list(choices.rooms), patient=place.patient.pk,
-            first=max(today, wished - timedelta(days=days)), last=wished + timedelta(days=days), now=now,
+        widest = timedelta(days=days)
+        start, end = (
+            max(now, place.starts_at - widest) - timedelta(days=1),
+            place.starts_at + widest + timedelta(days=2),
+        )
+        taken = timetable.held([*choices.resources, place.patient.pk], start, end, ignoring)
+        calendar = timetable.read(location, people=choices.everybody, taken=taken, start=start, end=end)
+        best = availability.open_near(
+            calendar, timetable.need_of(place.visit_type), wanted=place.starts_at, clinician=place.team.clinician.pk,
+            clinicians=choices.clinicians, others=choices.others, devices=choices.kits, rooms=list(choices.rooms),
+            patient=place.patient.pk, within_days=days, now=now,
         )  # fmt: skip
-        best = availability.nearest(openings, place.starts_at, place.team.clinician.pk)
         if len(best) == 3:
             break
     return tuple(best)

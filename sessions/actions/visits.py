@@ -156,6 +156,8 @@ def _book(
 ) -> Appointment:
     """Book in a savepoint; who finds the time taken is told the nearest openings, looked for without a lock."""
     try:
+        if referral is None:
+            placing.glance(place)
         with holds.last_word():
             return _book_locked(
                 place, by=by, referral=referral, now=now, second_is_meant=second_is_meant, told_by_phone=told_by_phone,

@@ -166,14 +166,17 @@ class Appointment(Record):
     # Still to come: may be moved, cancelled, reminded of.
     OPEN: ClassVar[frozenset[str]] = frozenset({Status.REQUESTED, Status.HELD, Status.BOOKED, Status.CONFIRMED})
 
-    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
-    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+")
+    # Of location, patient, clinician and course the indexes below begin with the same column, so they need none of their own.
+    location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+", db_index=False)
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="+", db_index=False)
     referral = models.ForeignKey(Referral, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     visit_type = models.ForeignKey(VisitType, on_delete=models.PROTECT, related_name="+")
     # The course it was booked with, if any.
-    course = models.ForeignKey(Course, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+    course = models.ForeignKey(
+        Course, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
     # The person and the room the visit is listed under; what is truly held is said by the holds.
-    clinician = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    clinician = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
     room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     starts_at = models.DateTimeField(_("starts"))
     ends_at = models.DateTimeField(_("ends"))

@@ -203,6 +203,35 @@ class TestNearest:
         assert availability.nearest([], local("10:00"), DANA) == []
 
 
+@settings(max_examples=60)
+@given(
+    taken=st.lists(st.tuples(st.integers(-3, 3), st.integers(8, 12), st.integers(1, 4)), max_size=14),
+    wanted=st.tuples(st.integers(0, 23), st.sampled_from([0, 5, 45])),
+    now=st.integers(-80, 20),
+    within=st.integers(0, 4),
+)
+def test_near_is_what_is_nearest_of_all(
+    taken: list[tuple[int, int, int]], wanted: tuple[int, int], now: int, within: int
+) -> None:
+    """Days further away are left out only where nothing on them could be nearer."""
+    midnight = local("00:00")
+    spans = [
+        (midnight + timedelta(days=day, hours=hour), midnight + timedelta(days=day, hours=hour + long))
+        for day, hour, long in taken
+    ]
+    of = calendar(
+        working={DANA: every_day("09:00", "12:00"), THEO: every_day("11:00", "12:30")},
+        taken={QUINN: spans[::2], DANA: spans[1::2]},
+    )
+    wish, then = midnight + timedelta(hours=wanted[0], minutes=wanted[1]), midnight + timedelta(hours=now)
+    asked: dict[str, Any] = {"clinicians": [DANA, THEO], "rooms": [ASPEN], "patient": QUINN, "now": then}
+    every = availability.open_slots(
+        of, INTAKE, first=DAY - timedelta(days=within), last=DAY + timedelta(days=within), **asked
+    )
+    found = availability.open_near(of, INTAKE, wanted=wish, clinician=THEO, within_days=within, **asked)
+    assert found == availability.nearest(every, wish, THEO)
+
+
 _MINUTES = st.integers(0, 24 * 12 - 1)
 
 

@@ -321,7 +321,8 @@ class TestTaken:
 
     def test_the_constraint_has_the_last_word(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
         """Were the look before the leap forgotten, the database would still refuse, in the same words."""
-        monkeypatch.setattr(placing, "guard", lambda *_, **__: None)
+        for look in ("glance", "guard"):
+            monkeypatch.setattr(placing, look, lambda *_, **__: None)
         taken = self.taken(cast, patient=cast.pat)
         assert str(taken) == "This time has just been taken."
         assert len(taken.alternatives) == 3
