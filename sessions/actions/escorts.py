@@ -22,7 +22,7 @@ class SaidMeanwhile(Refused):
 
 @transaction.atomic
 def say(*, by: User, appointment: Appointment, answer: str, seen: str, now: datetime) -> EscortAnswer:
-    """Return the answer, written down. ``seen`` is what stood on the screen: "" for not asked.
+    """Return the answer, written down; the one that stands when it says the same. ``seen`` is what stood on the screen: "" for not asked.
 
     Refuses a visit without a dose, a patient who is not here (domain.md 6: asked on the day, at check-in), no answer, and
     what somebody else wrote down meanwhile: two answers pressed at once are two people who heard different things.
@@ -36,6 +36,9 @@ def say(*, by: User, appointment: Appointment, answer: str, seen: str, now: date
     if visit.status not in ASKED_WHILE:
         raise NotAsked(_("Check %(name)s in first; then say who takes them home.") % names)
     standing = answer_of(visit)
+    if standing is not None and standing.answer == answer:
+        # Pressed twice, or two who heard the same: it stands already.
+        return standing
     if standing is not None and standing.answer != seen:
         raise SaidMeanwhile(
             _("%(who)s wrote down at %(time)s: %(answer)s. Ask %(name)s again if that is not so.")

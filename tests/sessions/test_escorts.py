@@ -50,6 +50,8 @@ def test_each_answer_is_kept_with_who_and_when(cast: Cast, dosing: VisitType) ->
     say(cast, visit, "nobody")
     say(cast, visit, "later", "nobody", 5)
     last = say(cast, visit, "here", "later", 60)
+    # Pressed twice: the second changes nothing and is no error.
+    assert say(cast, visit, "here", "later", 61) == last
     assert (last.said_by, last.said_at) == (cast.felix, NINE + timedelta(minutes=60))
     assert [row.answer for row in EscortAnswer.objects.standing()] == ["here", "later", "nobody"]
     asked = AuditEvent.objects.filter(verb="appointment.escort_asked", subject_id=visit.pk).order_by("at")
