@@ -359,7 +359,8 @@ def _guard_open(offer: WaitlistOffer, visit: Appointment, now: datetime) -> None
         raise OfferIsOver(_("This time has been declined already. For another one, phone us: %(phone)s.") % phone)
     if offer.status == Offer.EXPIRED or (offer.is_open and now >= offer.expires_at):
         raise OfferIsOver(
-            _("The time to answer is over, and this time goes to somebody else. The place on the waitlist is kept: another time may come.")
+            _("The time to answer is over, and this time goes to somebody else. The place on the waitlist is kept: another time may come. For one that is free now, phone us: %(phone)s.")
+            % phone
         )  # fmt: skip
     if not offer.is_open or visit.status != Appointment.Status.HELD:
         raise OfferIsOver(_("This time had to be withdrawn. The visit is not booked. Questions? Phone us: %(phone)s.") % phone)  # fmt: skip

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from textwrap import shorten
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -297,21 +298,31 @@ def _said(row: Row, reader: Reader) -> Said:
     if row.status == Status.IN_PROGRESS:
         marks = [("in_room", _("In room"))]
         if (over := _minutes(row.ends_at, reader.now)) > 0:
-            marks.append(("late", _("%(n)d min past its end") % {"n": over}))
+            marks.append(("late", _("%(long)s past its end") % {"long": _long(over)}))
         return Said("in_room", marks, act=("finish", _("Done")) if reader.may_conduct else ("", ""))
     look = Appointment.LOOKS[row.status]
     if row.status == Status.COMPLETED:
         return Said("over", [(look, _("Done"))])
     if row.status == Status.LEFT:
-        was_seen = row.started_at is not None
-        return Said("over", [(look, _("Left before the end") if was_seen else _("Left before being seen"))])
+        if row.started_at is not None:
+            return Said("over", [(look, _("Left before the end"))])
+        # Nothing of it took place: it must not look like what is done.
+        return Said("over", [("cancelled", _("Left before being seen"))])
     return Said("away", [(look, _("Did not come") if row.status == Status.NO_SHOW else _("Cancelled"))])
+
+
+def _long(minutes: int) -> str:
+    """Return a length of time as it is said: from an hour on nobody divides by sixty."""
+    hours, rest = divmod(minutes, 60)
+    if not hours:
+        return _("%(minutes)d min") % {"minutes": rest}
+    return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": rest}
 
 
 def _of_expected(row: Row, reader: Reader) -> Said:
     late_by = _minutes(row.starts_at, reader.now)
     is_late = late_by > 0
-    marks = [("late", _("%(n)d min late") % {"n": late_by})] if is_late else []
+    marks = [("late", _("%(long)s late") % {"long": _long(late_by)})] if is_late else []
     if row.confirmed_at is None and reader.by_time and not is_late:
         marks.append(("planned", _("Planned")))
     act = other = more = ("", "")
@@ -327,13 +338,13 @@ def _of_expected(row: Row, reader: Reader) -> Said:
 def _of_here(row: Row, reader: Reader) -> Said:
     since = row.checked_in_at or row.starts_at
     marks = [("here", _("Here"))] if reader.by_time else []
-    marks.append(("arriving", _("waiting %(n)d min") % {"n": _minutes(since, reader.now)}))
+    marks.append(("arriving", _("waiting %(long)s") % {"long": _long(_minutes(since, reader.now))}))
     act = ("start", _("Into the room")) if reader.may_conduct else ("", "")
     other = ("", "")
     if reader.may_check_in and reader.now <= since + UNDO_CHECK_IN_WITHIN:
         other = ("undo-check-in", _("Undo"))
     elif reader.may_conduct:
-        other = ("left", _("Left"))
+        other = ("left", _("Has left"))
     return Said("here", marks, act, other)
 
 
@@ -402,7 +413,7 @@ def _card(row: Row, said: Said, reader: Reader, papers: Papers, *, twin: str, la
     return Card(
         url=url, key=row.pk.hex[-7:], time=localtime.clock_text(row.starts_at, reader.tz), name=f"{row.called} {row.family}",
         meta=" · ".join(where), twin=twin, late=late[0], late_because=late[1],
-        interpreter=_interpreter(row) if knows_them else "", access=row.access_needs[:ACCESS_SHOWN] if knows_them else "",
+        interpreter=_interpreter(row) if knows_them else "", access=shorten(row.access_needs, ACCESS_SHOWN, placeholder="…") if knows_them else "",
         to_do=" · ".join(to_do), done=" · ".join(done),
         confirmed=_("Confirmed") if row.confirmed_at is not None and row.status in Appointment.OPEN else "",
         ask_url=f"{url}escort/?seen={stands}" if ask else "", ask=ask,

@@ -97,7 +97,8 @@ def test_in_the_room_stands_above_done_and_leaving_says_when(cast: Cast, desk: C
     visit_at(cast, "08:30", "Inside", status=S.IN_PROGRESS, checked_in_at=at("08:30", 13), started_at=at("08:30", 13))
     page = desk.get("/today/")
     assert [name.split()[0] for name in columns(page)["in_room"]] == ["Inside", "Through", "Unseen", "Seen"]
-    assert page.content.decode().count("Left before being seen") == 1
+    # Who was never seen is not shown as done.
+    assert page.content.decode().count('<span class="status status-cancelled">Left before being seen</span>') == 1
 
 
 def test_did_not_come_is_offered_from_its_minute_on(cast: Cast, signed_in: SignedIn) -> None:
@@ -400,12 +401,14 @@ class TestPapers:
 
     def test_an_interpreter_and_access_needs(self, cast: Cast, desk: Client) -> None:
         patient = make.make_patient(
-            cast.denver, "Ines", needs_interpreter=True, language="es", access_needs="Wheelchair"
+            cast.denver, "Ines", needs_interpreter=True, language="es", access_needs="Wheelchair, " + "a wide door " * 5
         )
         make.make_appointment(patient, cast.intake, cast.dana, at("10:00", 13))
         page = desk.get("/today/").content.decode()
         assert "Interpreter: Spanish</span>" in page
-        assert "Wheelchair</span>" in page
+        # What is cut off says so.
+        assert "Wheelchair, a wide door a wide door" in page
+        assert "…</span>" in page
 
 
 def words_of(client: Client) -> list[str]:

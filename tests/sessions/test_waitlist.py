@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -423,3 +424,27 @@ class TestPages:
         assert (refused.status_code, "declined already" in refused.content.decode()) == (422, True)
         assert client.post(reverse("sessions:leave_my_waitlist", args=[entry.pk])).status_code == 302
         assert not WaitlistEntry.objects.waiting().exists()
+
+    def test_two_patients_and_one_time(self, now: Any, cast: Cast, una: Patient, signed_in: SignedIn) -> None:
+        """Whoever presses on an old page is told that the time went on, and what to do; the other one has it, once."""
+        visit = book(cast, una)
+        for patient, since in ((cast.pat, NOON), (cast.quinn, NOON + MINUTE)):
+            wait(cast, patient, at=since)
+        cancel(cast, visit)
+        tick(cast)
+        old, page = open_offer(), reverse("sessions:portal_waitlist")
+        assert "Take this time" in signed_in(cast.pat_user).get(page).content.decode()
+        assert "Take this time" not in signed_in(cast.quinn_user).get(page).content.decode()
+        with time_machine.travel(NOON + HALF_HOUR, tick=False):
+            tick(cast, NOON + HALF_HOUR)
+            pat, quinn = signed_in(cast.pat_user), signed_in(cast.quinn_user)
+            accept = reverse("sessions:accept_my_offer", args=[open_offer().pk])
+            assert [quinn.post(accept).status_code for _ in "12"] == [302, 422]
+            late = pat.post(reverse("sessions:accept_my_offer", args=[old.pk]))
+        words = late.content.decode()
+        assert late.status_code == 422
+        assert f"goes to somebody else. The place on the waitlist is kept: another time may come. For one that is free now, phone us: {cast.denver.phone}." in words  # fmt: skip
+        # Still in line, with the form and the way out.
+        assert "Take this back" in words
+        there = Appointment.objects.filter(starts_at=TEN, status__in=Appointment.LIVE)
+        assert [(one.patient, one.status) for one in there] == [(cast.quinn, "booked")]
