@@ -307,7 +307,7 @@ def _said(row: Row, reader: Reader) -> Said:
         if row.started_at is not None:
             return Said("over", [(look, _("Left before the end"))])
         # Nothing of it took place: it must not look like what is done.
-        return Said("over", [("cancelled", _("Left before being seen"))])
+        return Said("over", [("late", _("Left before being seen"))])
     return Said("away", [(look, _("Did not come") if row.status == Status.NO_SHOW else _("Cancelled"))])
 
 

@@ -57,6 +57,7 @@ def utilisation_report(request: StaffRequest) -> HttpResponse:
         "not_said": found.now.outcomes.not_said,
         "lead": _lead(found.now.lead),
         "lead_before": _lead(found.before.lead),
+        "lead_bars": _lead_bars(found.now.lead, found.before.lead),
     }
     return answer(request, "sessions/utilisation_report.html", context)
 
@@ -178,6 +179,24 @@ def _lead(spread: Spread | None) -> dict[str, Any] | None:
         "count": spread.count, "median": _days(spread.median), "low": _days(spread.low), "high": _days(spread.high),
         "longest": _days(spread.longest),
     }  # fmt: skip
+
+
+def _lead_bars(now: Spread | None, before: Spread | None) -> list[dict[str, str]]:
+    """Return the middle half of each period with its median, in percent of the longest wait of both: one scale to compare."""
+    spreads = [one for one in (now, before) if one is not None]
+    longest = max((one.longest for one in spreads), default=Fraction(0)) or Fraction(1)
+
+    def percent(days: Fraction) -> str:
+        return f"{float(100 * days / longest):.1f}"
+
+    return [
+        {
+            "look": look, "y": y, "height": height,
+            "low": percent(one.low), "width": percent(one.high - one.low), "median": percent(min(one.median, longest * 99 / 100)),
+        }
+        for one, look, y, height in ((now, "now", "0", "8"), (before, "before", "9", "3"))
+        if one is not None
+    ]  # fmt: skip
 
 
 def _days(days: Fraction) -> str:

@@ -98,7 +98,7 @@ def test_in_the_room_stands_above_done_and_leaving_says_when(cast: Cast, desk: C
     page = desk.get("/today/")
     assert [name.split()[0] for name in columns(page)["in_room"]] == ["Inside", "Through", "Unseen", "Seen"]
     # Who was never seen is not shown as done.
-    assert page.content.decode().count('<span class="status status-cancelled">Left before being seen</span>') == 1
+    assert page.content.decode().count('<span class="status status-late">Left before being seen</span>') == 1
 
 
 def test_did_not_come_is_offered_from_its_minute_on(cast: Cast, signed_in: SignedIn) -> None:

@@ -132,6 +132,8 @@ def test_the_page_counts_and_names_no_patient(cast: Cast, now: datetime, signed_
         "Of 1 visit nobody has said",
     ):
         assert words in page, words
+    # The wait of the one intake is its own middle, at the end of the scale and still on it.
+    assert '<rect class="share-middle" x="99.0"' in page
     for secret in ("Pat ", "Moreau", cast.pat.mrn, str(cast.pat.pk)):
         assert secret not in page
     sheet = client.get(PAGE + "utilisation.csv", {"by": "month", "day": "2027-01-13"})
