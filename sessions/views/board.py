@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.utils import formats
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -311,6 +312,23 @@ def _said(row: Row, reader: Reader) -> Said:
     return Said("away", [(look, _("Did not come") if row.status == Status.NO_SHOW else _("Cancelled"))])
 
 
+def _confirmed(row: Row, reader: Reader) -> str:
+    """Return that they said they come, and when: by the clock on the same day, by weekday within one week, else by date.
+
+    Most cards have it, and the page has its bytes: as short as it can be said.
+    """
+    if row.confirmed_at is None or row.status not in Appointment.OPEN:
+        return ""
+    said, today = row.confirmed_at.astimezone(reader.tz), localtime.day_of(reader.now, reader.tz)
+    if said.date() == today:
+        when = f"{said:%H:%M}"
+    elif today - said.date() < timedelta(days=7):
+        when = str(WEEKDAYS_ABBR[said.weekday()])
+    else:
+        when = formats.date_format(said, "j M")
+    return _("Confirmed %(when)s") % {"when": when}
+
+
 def _long(minutes: int) -> str:
     """Return a length of time as it is said: from an hour on nobody divides by sixty."""
     hours, rest = divmod(minutes, 60)
@@ -415,7 +433,7 @@ def _card(row: Row, said: Said, reader: Reader, papers: Papers, *, twin: str, la
         meta=" · ".join(where), twin=twin, late=late[0], late_because=late[1],
         interpreter=_interpreter(row) if knows_them else "", access=shorten(row.access_needs, ACCESS_SHOWN, placeholder="…") if knows_them else "",
         to_do=" · ".join(to_do), done=" · ".join(done),
-        confirmed=_("Confirmed") if row.confirmed_at is not None and row.status in Appointment.OPEN else "",
+        confirmed=_confirmed(row, reader),
         ask_url=f"{url}escort/?seen={stands}" if ask else "", ask=ask,
         state=marks.pop(0) if marks and is_settled else None, marks=marks,
         act_url=f"{url}{said.act[0]}/", act_key=said.act[0][:1], act=said.act[1],

@@ -236,7 +236,8 @@ class TestByTime:
         # The column no longer says the state, so the card does.
         for words in ("Here", "waiting 15 min", "10 min late", "Planned"):
             assert f"{words}</span>" in text
-        assert "<b>Confirmed</b>" in text
+        # When they said so: yesterday.
+        assert "<b>Confirmed Tue</b>" in text
         assert re.search(r'id="col-from_0"><span>Before 10:00</span><span class="chip tone-teal">now</span>', text)
 
     def test_the_hours_are_the_location_s(self, cast: Cast, now: Any, signed_in: SignedIn) -> None:
