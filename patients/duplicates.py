@@ -19,6 +19,7 @@ class Evidence(StrEnum):
 
     BIRTH_DATE = "birth_date"
     EMAIL = "email"
+    FAMILY_NAME = "family_name"
     NAME = "name"
     NAME_SWAPPED = "name_swapped"
     PHONE = "phone"
@@ -32,6 +33,7 @@ class Evidence(StrEnum):
 LABELS = {
     Evidence.BIRTH_DATE: _("same birth date"),
     Evidence.EMAIL: _("same e-mail"),
+    Evidence.FAMILY_NAME: _("same last name"),
     Evidence.NAME: _("same name"),
     Evidence.NAME_SWAPPED: _("first and last name swapped"),
     Evidence.PHONE: _("same phone"),
@@ -41,6 +43,8 @@ LABELS = {
 WEIGHTS = {
     Evidence.BIRTH_DATE: 35,
     Evidence.EMAIL: 40,
+    # Counted only with the birth date: it is what a nickname leaves ("Peg" for "Margaret"), and what twins share.
+    Evidence.FAMILY_NAME: 10,
     Evidence.NAME: 40,
     Evidence.NAME_SWAPPED: 30,
     Evidence.PHONE: 35,
@@ -52,6 +56,8 @@ LIKELY = 70
 # Names as alike as "Jon" and "John" (0.86) or "Mei" and "Mey" (0.67), and unlike "Ana" and "Anton" (0.5). On its own
 # it is never worth a question.
 ALIKE = 0.65
+# A beginning of so many letters is a short form of the name.
+SHORT_FORM = 3
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ def compare(one: Facts, other: Facts) -> Match:
     if one.birth_date and one.birth_date == other.birth_date:
         found.append(Evidence.BIRTH_DATE)
     name = _names(one, other)
+    if name is None and Evidence.BIRTH_DATE in found and _same_family(one, other):
+        name = Evidence.FAMILY_NAME
     if name is not None:
         found.append(name)
     return Match(
@@ -125,9 +133,77 @@ def _names(one: Facts, other: Facts) -> Evidence | None:
     return None
 
 
+def _same_family(one: Facts, other: Facts) -> bool:
+    return bool(one.family_name) and folded(one.family_name) == folded(other.family_name)
+
+
 def _alike(one: str, other: str) -> bool:
     if one == other:
+        return True
+    # "Pat" and "Patricia": a short form is how most people say their name.
+    if min(len(one), len(other)) >= SHORT_FORM and (one.startswith(other) or other.startswith(one)):
         return True
     # SequenceMatcher depends on the order of its arguments; asked in one order, the answer is symmetric.
     first, second = sorted((one, other))
     return SequenceMatcher(None, first, second).ratio() >= ALIKE
+
+
+class Verdict(StrEnum):
+    """What two records say about one fact, with the icon that stands beside its word."""
+
+    SAME = "same"
+    SIMILAR = "similar"
+    DIFFERS = "differs"
+    UNKNOWN = "unknown"
+
+    @property
+    def label(self) -> Any:
+        return _VERDICTS[self][0]
+
+    @property
+    def icon(self) -> str:
+        return str(_VERDICTS[self][1])
+
+
+_VERDICTS = {
+    Verdict.SAME: (_("same"), "check-lg"),
+    Verdict.SIMILAR: (_("similar"), "plus-slash-minus"),
+    Verdict.DIFFERS: (_("differs"), "x-lg"),
+    Verdict.UNKNOWN: (_("not known of both"), "dash-lg"),
+}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One fact of two people beside each other."""
+
+    label: Any
+    entered: Any
+    recorded: Any
+    verdict: Verdict
+
+
+def beside(entered: Facts, recorded: Facts) -> list[Beside]:
+    """Return what agrees and what differs between what was entered and what is recorded, fact by fact. Missing is no difference."""
+    evidence = set(compare(entered, recorded).evidence)
+
+    def verdict(same: Evidence, one: object, other: object) -> Verdict:
+        if not one or not other:
+            return Verdict.UNKNOWN
+        return Verdict.SAME if same in evidence else Verdict.DIFFERS
+
+    def called(facts: Facts) -> str:
+        chosen = f" ({facts.chosen_name})" if facts.chosen_name else ""
+        return f"{facts.given_name}{chosen} {facts.family_name}"
+
+    names = Verdict.DIFFERS
+    if Evidence.NAME in evidence:
+        names = Verdict.SAME
+    elif evidence & {Evidence.NAME_SWAPPED, Evidence.SIMILAR_NAME, Evidence.FAMILY_NAME}:
+        names = Verdict.SIMILAR
+    return [
+        Beside(_("Name"), called(entered), called(recorded), names),
+        Beside(_("Birth date"), entered.birth_date, recorded.birth_date, verdict(Evidence.BIRTH_DATE, entered.birth_date, recorded.birth_date)),
+        Beside(_("Phone"), entered.phone, recorded.phone, verdict(Evidence.PHONE, entered.phone, recorded.phone)),
+        Beside(_("E-mail"), entered.email, recorded.email, verdict(Evidence.EMAIL, entered.email, recorded.email)),
+    ]  # fmt: skip

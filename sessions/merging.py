@@ -40,6 +40,8 @@ STAYS = frozenset(
         "patients.BreakGlass.patient",
         "patients.CareTeamMember.patient",
         "patients.ContactEvent.patient",
+        "patients.KnownApart.other",
+        "patients.KnownApart.patient",
         "patients.Patient.merged_into",
         "patients.PatientEvent.pgh_obj",
         "patients.PortalInvitation.patient",

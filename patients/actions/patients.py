@@ -1,6 +1,7 @@
 """Patients: registered, corrected, moved through the states of care; their addresses. Their way into the portal is in ``portal``."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
@@ -20,6 +21,7 @@ from patients.models import (
     LIFE_MOVES,
     AddressChange,
     ContactPreference,
+    KnownApart,
     LifeState,
     Patient,
     PortalSuspension,
@@ -30,8 +32,12 @@ from patients.models import (
 LIFE_STATE = "life_state"
 
 
+# Of so many who seem alike the desk says one by one that they are somebody else.
+MOST_ASKED = 25
+
+
 class LooksKnown(Refused):
-    """Somebody with much in common is registered. ``matches`` says who, and what speaks for it."""
+    """Somebody with much in common is registered. ``matches`` says who, and what speaks for it and against it."""
 
     def __init__(self, matches: list[tuple[Patient, Match]]) -> None:
         self.matches = matches
@@ -124,6 +130,10 @@ class Identity:
     # "" and None: nobody asked yet.
     language: str = ""
     needs_interpreter: bool | None = None
+    interpreter_language: str = ""
+    uses_wheelchair: bool | None = None
+    hard_of_hearing: bool | None = None
+    low_vision: bool | None = None
     access_needs: str = ""
 
 
@@ -152,12 +162,14 @@ def register(
     now: datetime,
     referral: Referral | None = None,
     email_consent: ContactPreference.Evidence | None = None,
+    not_same: Collection[uuid.UUID] = (),
     is_surely_new: bool = False,
 ) -> Patient:
     """Return the new patient with a record number; the enquiry, when named, belongs to them from now on.
 
-    ``email_consent`` is how we know that they agree to e-mails about visits; None writes no answer. ``is_surely_new``
-    says that a person looked at the people who seem alike. ``entry_key`` belongs to one showing of the form: pressed
+    ``email_consent`` is how we know that they agree to e-mails about visits; None writes no answer. ``not_same``
+    are those who seem alike and of whom a person said that they are somebody else, which is kept (``KnownApart``);
+    ``is_surely_new`` asks about nobody. ``entry_key`` belongs to one showing of the form: pressed
     twice, it registers once. Refuses people we seem to know, and an enquiry that is not accepted or has its patient.
     """
     identity = _checked(identity, now, location)
@@ -170,10 +182,11 @@ def register(
         entry_key = uuid.uuid4()
     if referral is not None:
         referral = referrals.lock_to_register(referral=referral)
+    matches: list[tuple[Patient, Match]] = []
     if not is_surely_new:
         known = Patient.objects.visible_to(by, Permission.PATIENT_READ, now)
-        matches = search.known_as(known, _facts(identity))
-        if matches:
+        matches = search.known_as(known, facts_of(identity))[:MOST_ASKED]
+        if any(one.pk not in not_same for one, _match in matches):
             raise LooksKnown(matches)
     try:
         with transaction.atomic():
@@ -189,7 +202,12 @@ def register(
     except IntegrityError:
         # The other half of a double press won the race; it is the same person from the same form.
         return Patient.objects.get(pk=entry_key)
-    audit.record(by, audit.Verb.PATIENT_REGISTERED, patient, now=now)
+    KnownApart.objects.bulk_create(
+        KnownApart(patient=patient, other=one, said_by=by, said_at=now, shared=[str(item) for item in match.evidence])
+        for one, match in matches
+    )
+    apart = {"not_same": [str(one.pk) for one, _match in matches]} if matches else None
+    audit.record(by, audit.Verb.PATIENT_REGISTERED, patient, now=now, details=apart)
     if referral is not None:
         referrals.link_registered(by=by, referral=referral, patient=patient, now=now)
     if email_consent is not None and patient.email:
@@ -198,7 +216,8 @@ def register(
     return patient
 
 
-def _facts(identity: Identity) -> Facts:
+def facts_of(identity: Identity) -> Facts:
+    """Return what duplicates.py compares of what was entered."""
     return Facts(
         given_name=identity.given_name,
         family_name=identity.family_name,

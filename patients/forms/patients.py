@@ -70,9 +70,16 @@ class _IdentityForm(words.Form):
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=TIME_ZONES, required=False)
     language = forms.ChoiceField(label=_("Language"), choices=spoken(LANGUAGES), required=False)
     needs_interpreter = AskedField(label=_("Needs an interpreter"))
+    interpreter_language = forms.CharField(
+        label=_("Interpreter for which language?"), max_length=40, required=False, widget=forms.TextInput(attrs=_off()),
+        help_text=_("Sign language too."),
+    )  # fmt: skip
+    uses_wheelchair = AskedField(label=_("Uses a wheelchair"))
+    hard_of_hearing = AskedField(label=_("Hard of hearing"))
+    low_vision = AskedField(label=_("Sees badly, with glasses too"))
     access_needs = forms.CharField(
-        label=_("Access needs"), max_length=200, required=False, widget=forms.TextInput(attrs=_off()),
-        help_text=_("What makes a visit possible: a ramp, a quiet room, large print."),
+        label=_("What else makes a visit possible?"), max_length=200, required=False,
+        widget=forms.TextInput(attrs=_off()), help_text=_("A quiet room, large print, somebody who comes along."),
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -3,6 +3,7 @@
 from .careteams import BREAK_GLASS_LASTS, BreakGlass, CareTeamMember
 from .consents import Consent, ConsentKind, ConsentText, ConsentWithdrawal, Route
 from .contacts import AddressChange, Contact
+from .knownapart import KnownApart
 from .patients import LANGUAGES, LIFE_MOVES, LifeState, MergedAway, Patient, PortalInvitation, PortalSuspension
 from .preferences import ASKED_CATEGORIES, ContactPreference
 from .referrals import Referral
@@ -21,6 +22,7 @@ __all__ = [
     "ConsentWithdrawal",
     "Contact",
     "ContactPreference",
+    "KnownApart",
     "LifeState",
     "MergedAway",
     "Patient",

@@ -18,6 +18,7 @@ from clinic import localtime
 from clinic.access import CARE_TEAM_PERMISSIONS, Permission, locations_where
 from clinic.errors import Refused
 from clinic.models import Location, Record, User
+from patients import needs
 
 
 class LifeState(models.TextChoices):
@@ -142,6 +143,10 @@ class Patient(Record):
     # Neither is known until somebody asked: "" and None.
     language = models.CharField(_("language"), max_length=8, choices=LANGUAGES, blank=True, default="")
     needs_interpreter = models.BooleanField(_("needs an interpreter"), null=True, blank=True, default=None)
+    interpreter_language = models.CharField(_("interpreter for"), max_length=40, blank=True, default="", db_default="")
+    uses_wheelchair = models.BooleanField(_("uses a wheelchair"), null=True, blank=True, default=None)
+    hard_of_hearing = models.BooleanField(_("hard of hearing"), null=True, blank=True, default=None)
+    low_vision = models.BooleanField(_("low vision"), null=True, blank=True, default=None)
     access_needs = models.CharField(_("access needs"), max_length=200, blank=True)
     home_location = models.ForeignKey(
         Location, on_delete=models.PROTECT, related_name="+", verbose_name=_("home location")
@@ -259,6 +264,20 @@ class Patient(Record):
     @property
     def is_deceased(self) -> bool:
         return self.life_state == LifeState.DECEASED
+
+    @property
+    def asked_needs(self) -> needs.Asked:
+        return needs.Asked(*(getattr(self, name) for name in needs.Asked._fields))
+
+    @property
+    def needs(self) -> list[needs.Need]:
+        """Return what makes a visit possible for them, in words with an icon each."""
+        return needs.needs_of(self.asked_needs)
+
+    @property
+    def needs_not_asked(self) -> list[str]:
+        """Return what nobody asked them about coming to a visit yet."""
+        return needs.not_asked(self.asked_needs)
 
     @property
     def is_merged(self) -> bool:

@@ -1,6 +1,8 @@
 """Patients at the desk: found, registered, shown, corrected, moved through the states of care, let into the portal."""
 
+import contextlib
 import uuid
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -8,13 +10,14 @@ from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from phonenumber_field.phonenumber import PhoneNumber
 
 from clinic import audit, keyset, localtime
 from clinic.access import GET, GET_POST, POST, Permission, holds, locations_where, staff_view
 from clinic.errors import Refused
 from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import Location
-from patients import search
+from patients import duplicates, search
 from patients.access import get_address_change_or_404, get_patient_or_404, get_referral_or_404
 from patients.actions import patients as actions
 from patients.actions import portal
@@ -39,7 +42,7 @@ from patients.models import (
 )
 
 from .history import as_of, changes_of, changes_since
-from .lines import LIFE_PILLS, birth_text, patient_line
+from .lines import LIFE_PILLS, asked_text, birth_text, patient_line, phone_text
 
 
 @staff_view(Permission.PATIENT_READ, methods=GET)
@@ -132,6 +135,10 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         "may_correct_death": found.is_deceased and holds(request.user, Permission.PATIENT_CORRECT_DEATH, where),
         "speaks": capfirst(found.get_language_display()),
         "interpreter": {True: _("Needed"), False: _("Not needed"), None: _("Not asked")}[found.needs_interpreter],
+        "access": [
+            (capfirst(str(Patient._meta.get_field(name).verbose_name)), asked_text(getattr(found, name)))  # type: ignore[union-attr]  # a column
+            for name in ("uses_wheelchair", "hard_of_hearing", "low_vision")
+        ],
         "may_read_audit": holds(request.user, Permission.AUDIT_READ, where),
         "may_read_letters": holds(request.user, Permission.MESSAGE_READ, where),
         "chart_is_open": may_read_charts and (is_on_team or grant is not None),
@@ -187,7 +194,7 @@ def register_patient(request: StaffRequest) -> HttpResponse:
             identity=form.identity(),
             referral=referral,
             email_consent=form.cleaned_data["email_consent"],
-            is_surely_new="anyway" in request.POST,
+            not_same=_said_apart(request),
             now=request.now,
         )
     except actions.LooksKnown as refusal:
@@ -199,6 +206,15 @@ def register_patient(request: StaffRequest) -> HttpResponse:
         request, _("%(name)s is registered as %(mrn)s.") % {"name": registered.full_name, "mrn": registered.mrn}
     )
     return go(request, "patients:patient", registered.pk)
+
+
+def _said_apart(request: StaffRequest) -> set[uuid.UUID]:
+    """Return of whom the clerk says that they are somebody else. What is no id is nobody."""
+    found = set()
+    for named in request.POST.getlist("not_same")[: actions.MOST_ASKED]:
+        with contextlib.suppress(ValueError):
+            found.add(uuid.UUID(named))
+    return found
 
 
 def _places(request: StaffRequest) -> list[Location]:
@@ -231,6 +247,18 @@ def _initial(request: StaffRequest, referral: Referral | None) -> dict[str, Any]
     return initial
 
 
+def _beside(form: RegisterPatientForm, person: Patient) -> list[tuple[str, str, str, duplicates.Verdict]]:
+    """Return each fact with what was entered and what is recorded, in words, and how the two compare."""
+
+    def words(value: Any) -> str:
+        if isinstance(value, date):
+            return birth_text(value)
+        return phone_text(PhoneNumber.from_string(value)) if str(value).startswith("+") else str(value or "—")
+
+    facts = duplicates.beside(actions.facts_of(form.identity()), search.facts_of(person))
+    return [(str(fact.label), words(fact.entered), words(fact.recorded), fact.verdict) for fact in facts]
+
+
 def _register_page(
     request: StaffRequest,
     form: RegisterPatientForm,
@@ -239,10 +267,14 @@ def _register_page(
     known: actions.LooksKnown | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    apart = _said_apart(request)
     alike = [
-        {**patient_line(person, request.now), "evidence": [item.label for item in match.evidence], "match": match}
-        for person, match in (known.matches[:5] if known else [])
-    ]
+        {
+            **patient_line(person, request.now), "match": match, "is_apart": person.pk in apart,
+            "beside": _beside(form, person),
+        }
+        for person, match in (known.matches if known else [])
+    ]  # fmt: skip
     audit.listed(request, "alike", [line["id"] for line in alike], now=request.now)
     context = {
         "form": form,

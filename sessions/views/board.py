@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from textwrap import shorten
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,7 @@ from assessments.packetprogress import Progress
 from clinic import localtime
 from patients.consentneeds import Summary
 from patients.duplicates import folded
-from patients.models.patients import LANGUAGES
+from patients.needs import Asked, Need, needs_of
 from sessions import lateness
 from sessions.models import INTAKE, UNDO_CHECK_IN_WITHIN, Appointment, EscortAnswer
 from sessions.models.escorts import ASKED_WHILE
@@ -55,8 +54,6 @@ _STAGES = {
 
 
 GONE = frozenset({Status.COMPLETED, Status.LEFT, Status.NO_SHOW, Status.CANCELLED})
-# Characters of somebody's access needs that stand on a card; the rest is on their page.
-ACCESS_SHOWN = 60
 
 
 class Row(NamedTuple):
@@ -85,20 +82,29 @@ class Row(NamedTuple):
     code: str
     is_dosing: bool
     home_id: uuid.UUID
-    needs_interpreter: bool | None
-    language: str
-    access_needs: str
     names_escort: bool
     # What stands about who takes them home: {"answer", "at", "who"}; None for not asked.
     escort: dict[str, str] | None
+    # The answers about coming here stand last, in the order of ``needs.Asked``.
+    needs_interpreter: bool | None
+    interpreter_language: str
+    language: str
+    uses_wheelchair: bool | None
+    hard_of_hearing: bool | None
+    low_vision: bool | None
+    access_needs: str
+
+    @property
+    def asked(self) -> Asked:
+        return Asked._make(self[-len(Asked._fields) :])
 
 
 FIELDS = (
     "id", "status", "starts_at", "ends_at", "confirmed_at", "checked_in_at", "started_at", "finished_at", "called",
     "patient__family_name", "visit_type__name", "clinician__name", "room__name", "visit_type__no_show_after_minutes",
     "visit_type__turnover_minutes", "asks", "patient_id", "patient__birth_date", "clinician_id", "room_id",
-    "visit_type__code", "visit_type__is_dosing", "patient__home_location_id", "patient__needs_interpreter", "patient__language",
-    "patient__access_needs", "names_escort", "escort",
+    "visit_type__code", "visit_type__is_dosing", "patient__home_location_id", "names_escort", "escort",
+    *(f"patient__{name}" for name in Asked._fields),
 )  # fmt: skip
 
 
@@ -116,12 +122,11 @@ class Card(NamedTuple):
     meta: str
     # When they were born, where somebody else of the same name comes today.
     twin: str
+    # (icon, words) of what makes the visit possible for them: an interpreter, a room without steps.
+    needs: list[Need]
     # By how much the clinic keeps them waiting, and what does; "" for nothing.
     late: str
     late_because: str
-    # An interpreter, and what makes it easier to be here; "" for nothing.
-    interpreter: str
-    access: str
     # What has to be done before the visit, and what is done, in words; the visit's page leads on.
     to_do: str
     done: str
@@ -410,13 +415,6 @@ def _escort(row: Row, reader: Reader) -> tuple[list[tuple[str, str]], list[tuple
     return [(ESCORT_LOOKS[answer], words)], ask, answer.value
 
 
-def _interpreter(row: Row) -> str:
-    if not row.needs_interpreter:
-        return ""
-    language = dict(LANGUAGES).get(row.language) if row.language else None
-    return _("Interpreter: %(language)s") % {"language": language} if language else _("Interpreter")
-
-
 def _card(row: Row, said: Said, reader: Reader, papers: Papers, *, twin: str, late: tuple[str, str]) -> Card:
     marks: list[tuple[str, Any]] = said.marks
     escort, ask, stands = _escort(row, reader)
@@ -431,7 +429,7 @@ def _card(row: Row, said: Said, reader: Reader, papers: Papers, *, twin: str, la
     return Card(
         url=url, key=row.pk.hex[-7:], time=localtime.clock_text(row.starts_at, reader.tz), name=f"{row.called} {row.family}",
         meta=" · ".join(where), twin=twin, late=late[0], late_because=late[1],
-        interpreter=_interpreter(row) if knows_them else "", access=shorten(row.access_needs, ACCESS_SHOWN, placeholder="…") if knows_them else "",
+        needs=needs_of(row.asked, brief=True) if knows_them else [],
         to_do=" · ".join(to_do), done=" · ".join(done),
         confirmed=_confirmed(row, reader),
         ask_url=f"{url}escort/?seen={stands}" if ask else "", ask=ask,

@@ -17,7 +17,7 @@ from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from patients import search
 from patients.access import get_patient_or_404
 from patients.actions.patients import Identity, identity_of
-from patients.models import Patient
+from patients.models import KnownApart, Patient
 from patients.views.history import shown_value
 from patients.views.lines import patient_line
 from sessions import merging
@@ -60,12 +60,20 @@ def merge_patient(request: StaffRequest, patient_id: uuid.UUID) -> HttpResponse:
             said = {"loser": loser.mrn, "survivor": survivor.mrn}
             messages.success(request, _("%(loser)s is merged into %(survivor)s.") % said)
             return go(request, "patients:patient", survivor.pk)
+    apart = KnownApart.objects.between(one, other).select_related("said_by").order_by("said_at").first()
+    said_apart = _(
+        "%(who)s registered one of the two after seeing the other, and said that they are two people (%(when)s)."
+    )
     context = {
         "patient": one,
         "other": other,
         "number": number,
         "form": form,
         "kept": kept,
+        "known_apart": said_apart
+        % {"who": apart.said_by.name, "when": localtime.moment_text(apart.said_at, one.home_location.tz)}
+        if apart
+        else "",
         **_side_by_side(request, one, other),
     }
     return answer(request, PAGE, context, status=UNPROCESSABLE if request.method == "POST" else 200)

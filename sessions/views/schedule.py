@@ -26,6 +26,8 @@ from clinic import audit, localtime
 from clinic.access import CLINICIANS, Permission, holds, staff_view
 from clinic.http import StaffRequest, answer, go
 from clinic.models import Closure, Room, User
+from patients.needs import Asked as AskedNeeds
+from patients.needs import needs_of
 from sessions import availability, presence, sheet, timetable
 from sessions.availability import Calendar, Span
 from sessions.models import Appointment, Block
@@ -306,11 +308,12 @@ def _day_lists(
         .values_list(
             "id", "starts_at", "ends_at", "status", "called", "patient__family_name", "visit_type__name", *heads,
             "patient_id", "confirmed_at", "held_until", "clinician_id",
+            *(f"patient__{name}" for name in AskedNeeds._fields),
         )
     )  # fmt: skip
     seen = []
     for (
-        pk, starts_at, ends_at, status, called, family, kind, head, other, patient_id, confirmed_at, held_until, lead,
+        pk, starts_at, ends_at, status, called, family, kind, head, other, patient_id, confirmed_at, held_until, lead, *said,
     ) in rows:  # fmt: skip
         day = localtime.day_of(starts_at, tz)
         word = Appointment.Status(status).label
@@ -322,6 +325,7 @@ def _day_lists(
             "look": Appointment.LOOKS[status],
             "word": str(capfirst(word)),
             "is_confirmed": confirmed_at is not None,
+            "needs": needs_of(AskedNeeds(*said), brief=True),
             "move_url": f"{base}{pk}/reschedule/"
             if may_move and status in {Appointment.Status.BOOKED, Appointment.Status.CONFIRMED}
             else "",

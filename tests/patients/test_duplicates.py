@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from patients.duplicates import Evidence, Facts, compare, folded
+from patients.duplicates import Evidence, Facts, Verdict, beside, compare, folded
 
 PAT = Facts("Pat", "Moreau", birth_date=date(1984, 5, 17), email="pat@post.example", phone="+13035550123")
 
@@ -19,6 +19,8 @@ PAT = Facts("Pat", "Moreau", birth_date=date(1984, 5, 17), email="pat@post.examp
         (Facts("Moreau", "Pat"), {Evidence.NAME_SWAPPED}, False),
         (Facts("Patt", "Moreaux", birth_date=date(1984, 5, 17)), {Evidence.SIMILAR_NAME, Evidence.BIRTH_DATE}, False),
         (Facts("Robin", "Moreau", phone="+13035550123"), {Evidence.PHONE}, False),
+        (Facts("Patricia", "Moreau"), {Evidence.SIMILAR_NAME}, False),
+        (Facts("Al", "Moreau", birth_date=date(1984, 5, 17)), {Evidence.FAMILY_NAME, Evidence.BIRTH_DATE}, False),
         (Facts("Quinn", "Abbott", birth_date=date(1991, 11, 2)), set(), False),
         (Facts("", "", email="", phone=""), set(), False),
     ],
@@ -47,3 +49,15 @@ def test_strongest_first() -> None:
 @pytest.mark.parametrize(("name", "key"), [("O’Brien", "obrien"), ("Ana-María", "ana maria"), ("  Ümit  ", "umit")])
 def test_folded(name: str, key: str) -> None:
     assert folded(name) == key
+
+
+def test_what_agrees_and_what_differs_stand_beside_each_other() -> None:
+    """Whoever decides sees the facts; what nobody knows of one is no difference."""
+    twin = Facts("Alex", "Moreau", birth_date=PAT.birth_date, email="alex@post.example")
+    assert [fact.verdict for fact in beside(twin, PAT)] == [
+        Verdict.SIMILAR, Verdict.SAME, Verdict.UNKNOWN, Verdict.DIFFERS
+    ]  # fmt: skip
+    assert compare(twin, PAT).is_worth_asking
+    assert [fact.verdict for fact in beside(PAT, PAT)] == [Verdict.SAME] * 4
+    assert beside(Facts("Quinn", "Abbott"), PAT)[0].verdict is Verdict.DIFFERS
+    assert all(one.label and one.icon for one in Verdict)

@@ -54,7 +54,7 @@ class TestRegister:
             sent[name] = chosen.group(1)
         assert sent == {
             "home_location": str(cast.denver.pk), "sex_at_birth": "unknown", "time_zone": "", "language": "",
-            "needs_interpreter": "", "email_consent": "",
+            "needs_interpreter": "", "uses_wheelchair": "", "hard_of_hearing": "", "low_vision": "", "email_consent": "",
         }  # fmt: skip
         patient = registered(frida, cast, **sent)
         assert (patient.sex_at_birth, patient.language, patient.needs_interpreter) == ("unknown", "", None)

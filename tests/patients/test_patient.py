@@ -9,7 +9,7 @@ from django.urls import reverse
 from clinic.models import AuditEvent
 from patients.actions import patients as actions
 from patients.actions import referrals
-from patients.models import Contact, ContactPreference, LifeState, Patient, PortalInvitation
+from patients.models import Contact, ContactPreference, KnownApart, LifeState, Patient, PortalInvitation
 from tests import factories as make
 from tests.cast import Cast
 from tests.conftest import SignedIn
@@ -149,9 +149,19 @@ class TestRegister:
         assert response.status_code == 422
         words = response.content.decode()
         assert "Is this the same person?" in words
-        assert "same birth date" in words
+        assert "17 May 1984" in words
+        assert "similar" in words
         assert 'value="Patt"' in words
-        assert client.post(path("register_patient"), {**twin, "anyway": "1"}).status_code == 302
+        assert "differs" in words
+        # Nobody is registered beside them until a person has said of each that they are somebody else; and that is kept.
+        assert client.post(path("register_patient"), {**twin, "not_same": ["x", str(cast.sol.pk)]}).status_code == 422
+        assert not KnownApart.objects.exists()
+        assert client.post(path("register_patient"), {**twin, "not_same": str(cast.pat.pk)}).status_code == 302
+        kept = KnownApart.objects.get()
+        assert (kept.other, kept.said_by, kept.patient.given_name) == (cast.pat, cast.frida, "Patt")
+        assert "birth_date" in kept.shared
+        told = AuditEvent.objects.get(verb="patient.registered", patient_id=kept.patient_id)
+        assert told.details == {"not_same": [str(cast.pat.pk)]}
 
     @pytest.mark.parametrize(
         ("change", "sentence"),
@@ -188,7 +198,8 @@ class TestRegister:
 class TestEdit:
     def edited(self, cast: Cast, **values: Any) -> dict[str, Any]:
         fields = actions.identity_of(patient=cast.quinn).__dict__
-        return {**fields, "birth_date": "11/2/1991", "version": 1, "needs_interpreter": "", **values}
+        said = {name: "" if value is None else value for name, value in fields.items()}
+        return {**said, "birth_date": "11/2/1991", "version": 1, **values}
 
     def test_saves_and_tells_the_history(self, cast: Cast, signed_in: SignedIn) -> None:
         client = signed_in(cast.frida)
