@@ -141,6 +141,8 @@ class Verb(StrEnum):
     REFERRAL_RECEIVED = "referral.received"
     REFERRAL_REOPENED = "referral.reopened"
     REFERRAL_UNLINKED = "referral.unlinked"
+    REFERRER_ENDED = "referrer.ended"
+    REFERRER_WRITTEN = "referrer.written"
     REMINDER_PLAN_PUBLISHED = "reminder_plan.published"
     ROOM_CHANGED = "room.changed"
     ROTA_CHANGED = "rota.changed"

@@ -121,6 +121,8 @@ WORDS: dict[Verb, Any] = {
     Verb.REFERRAL_RECEIVED: _("sent or entered an enquiry"),
     Verb.REFERRAL_REOPENED: _("reopened an enquiry"),
     Verb.REFERRAL_UNLINKED: _("took an enquiry back from a patient"),
+    Verb.REFERRER_ENDED: _("took off who sent a patient"),
+    Verb.REFERRER_WRITTEN: _("wrote down who sent a patient"),
     Verb.REMINDER_PLAN_PUBLISHED: _("published a reminder plan"),
     Verb.ROOM_CHANGED: _("changed a room"),
     Verb.ROTA_CHANGED: _("changed who is on call"),

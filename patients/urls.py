@@ -12,6 +12,7 @@ from patients.views import (
     preferences,
     public,
     referrals,
+    referrers,
 )
 
 app_name = "patients"
@@ -49,6 +50,16 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/suspend-portal/", patients.suspend_portal, name="suspend_portal"),
     path("patients/<uuid:patient_id>/preferences/", preferences.preferences, name="preferences"),
     path("patients/<uuid:patient_id>/add-contact/", contacts.add_contact, name="add_contact"),
+    path(
+        "patients/<uuid:patient_id>/referring-clinician/",
+        referrers.set_referring_clinician,
+        name="set_referring_clinician",
+    ),
+    path(
+        "patients/<uuid:patient_id>/referring-clinician/end/",
+        referrers.end_referring_clinician,
+        name="end_referring_clinician",
+    ),
     path("patients/<uuid:patient_id>/care-team/", careteams.care_team, name="care_team"),
     path("patients/<uuid:patient_id>/care-team/add/", careteams.add_care_team_member, name="add_care_team_member"),
     path("patients/<uuid:patient_id>/break-glass/", careteams.break_glass, name="break_glass"),

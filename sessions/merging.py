@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from clinic import localtime
 from patients.actions.patients import Identity
-from patients.models import AddressChange, ContactPreference, Patient
+from patients.models import AddressChange, ContactPreference, Patient, ReferringClinician
 from sessions.models import Appointment, WaitlistEntry
 
 # Goes over to the record that stands for both, row by row, and back when the merge is taken apart.
@@ -27,6 +27,7 @@ MOVED = frozenset(
         "patients.Contact.patient",
         "patients.ContactPreference.patient",
         "patients.Referral.patient",
+        "patients.ReferringClinician.patient",
     }
 )
 # Stays with the record it was written for, and does no harm there: the history of the row itself, who might open which
@@ -45,6 +46,7 @@ STAYS = frozenset(
         "patients.Patient.merged_into",
         "patients.PatientEvent.pgh_obj",
         "patients.PortalInvitation.patient",
+        "patients.ReferringClinicianEvent.patient",
     }
 )
 # How the desk calls what a record has. Nothing here says what is in it; what has no word of its own is its clinical record.
@@ -56,6 +58,7 @@ _WORDS: dict[str, Any] = {
     "patients.Contact.patient": gettext_lazy("contacts"),
     "patients.ContactPreference.patient": gettext_lazy("answers about letters"),
     "patients.Referral.patient": gettext_lazy("enquiries"),
+    "patients.ReferringClinician.patient": gettext_lazy("who sent them"),
     "patients.CareTeamMember.patient": gettext_lazy("care team"),
     "assessments.AssessmentRequest.patient": gettext_lazy("questionnaires"),
     "assessments.AssessmentResponse.patient": gettext_lazy("questionnaires"),
@@ -206,11 +209,13 @@ def _named(visit: Appointment) -> dict[str, str]:
 
 
 def rows_to_move(pointer: Pointer, *, survivor: Patient, loser: Patient) -> Any:
-    """Return the rows of a moving column that go over. An answer about letters goes where the survivor gave none."""
+    """Return the rows of a moving column that go over. An answer about letters goes where the survivor gave none, and so who sent them."""
     rows = pointer.model._base_manager.filter(**{pointer.name: loser})
     if pointer.model is ContactPreference:
         given = ContactPreference.objects.current().filter(
             patient=survivor, category=OuterRef("category"), channel=OuterRef("channel")
         )
         rows = rows.filter(~Exists(given), ended_at=None)
+    if pointer.model is ReferringClinician and ReferringClinician.objects.current().filter(patient=survivor).exists():
+        rows = rows.exclude(ended_at=None)
     return rows.order_by("pk")

@@ -145,6 +145,7 @@ LOOKS: dict[str, Look] = {
     "patients:change_life_state(patient_id)": Look("frida", refused=_EMPTY),
     "patients:suspend_portal(patient_id)": Look("frida", refused=_EMPTY),
     "patients:preferences(patient_id)": Look("frida", refused=_EMPTY),
+    "patients:set_referring_clinician(patient_id)": Look("frida", refused={"name": ""}),
     "patients:add_contact(patient_id)": Look("frida", refused=_EMPTY),
     "patients:edit_contact(contact_id)": Look("frida", refused={"name": ""}),
     "patients:care_team(patient_id)": Look("theo"),

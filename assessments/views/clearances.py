@@ -26,7 +26,7 @@ from clinic.http import UNPROCESSABLE, StaffRequest, answer, go
 from clinic.models import Membership, Role
 from patients import consentneeds
 from patients.access import get_patient_or_404
-from patients.models import CareTeamMember, Patient, Referral
+from patients.models import CareTeamMember, Patient, Referral, ReferringClinician
 from patients.models.consents import Route
 
 PAGE = "assessments/review_clearance.html"
@@ -290,6 +290,8 @@ def _page(
     )
     return {
         "patient": patient,
+        # Whom to ask about what was tried before.
+        "referrer": ReferringClinician.objects.current().filter(patient=patient).first(),
         "age": patient.age_on(today),
         "born": reviewpage.birth_date_text(patient),
         "strip": chartstrip.facts(request.user, patient, request.now),

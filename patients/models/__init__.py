@@ -7,6 +7,7 @@ from .knownapart import KnownApart
 from .patients import LANGUAGES, LIFE_MOVES, LifeState, MergedAway, Patient, PortalInvitation, PortalSuspension
 from .preferences import ASKED_CATEGORIES, ContactPreference
 from .referrals import Referral
+from .referrers import ReferringClinician
 
 __all__ = [
     "ASKED_CATEGORIES",
@@ -29,5 +30,6 @@ __all__ = [
     "PortalInvitation",
     "PortalSuspension",
     "Referral",
+    "ReferringClinician",
     "Route",
 ]

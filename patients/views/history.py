@@ -112,3 +112,24 @@ def shown_value(field: Any, value: Any) -> str:
     if field.name == "phone":
         return phone_text(value)
     return str(value)
+
+
+def referrers_of(patient: Patient) -> list[dict[str, Any]]:
+    """Return who was written down as having sent the patient, newest first, as timeline items. Two queries."""
+    model = apps.get_model("patients", "ReferringClinicianEvent")
+    rows = model.objects.filter(patient_id=patient.pk).select_related("pgh_context").order_by("-pgh_id")
+    events = list(rows[:MOST])
+    names = _names(events)
+    return [
+        {
+            "title": _("Taken off: %(name)s") % {"name": event.name} if event.ended_at else event.name,
+            "text": ", ".join(
+                filter(None, [event.practice, phone_text(event.phone), event.email, event.npi and f"NPI {event.npi}"])
+            ),
+            "time": localtime.moment_text(event.pgh_created_at, patient.home_location.tz),
+            "iso": event.pgh_created_at.isoformat(),
+            "by": names.get(_who(event), ""),
+            "icon": "x-lg" if event.ended_at else "person-vcard",
+        }
+        for event in events
+    ]

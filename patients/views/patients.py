@@ -39,6 +39,7 @@ from patients.models import (
     Patient,
     PortalInvitation,
     Referral,
+    ReferringClinician,
 )
 
 from .history import as_of, changes_of, changes_since
@@ -124,6 +125,8 @@ def _context(request: StaffRequest, found: Patient) -> dict[str, Any]:
         else "",
         "wish": wish,
         "wished": localtime.moment_text(wish.asked_at, tz) if wish else "",
+        "referrer": ReferringClinician.objects.current().filter(patient=found).first(),
+        "was_sent": referral is not None and referral.source == Referral.Source.CLINICIAN,
         "referral": referral
         if referral and holds(request.user, Permission.REFERRAL_READ, referral.location_id)
         else None,

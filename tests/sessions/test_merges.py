@@ -24,6 +24,7 @@ from patients.models import (
     MergedAway,
     Patient,
     Referral,
+    ReferringClinician,
 )
 from sessions import merging
 from sessions.actions import attendance, merges
@@ -87,12 +88,13 @@ def test_what_may_move_moves_and_goes_back_exactly(cast: Cast, twin: Patient, no
     referral = make.make_referral(cast.denver, "Patricia", patient=twin)
     visit = over(cast, twin, now - 3 * DAY)
     hold = ResourceHold.objects.get(appointment=visit, kind="patient")
+    sent_by = ReferringClinician.objects.create(patient=twin, name="Dr. Okafor")
     make.make_care_team_member(twin, cast.nils)
     before = Patient.objects.get(pk=cast.pat.pk)
     row = do(cast, twin, now, email="p@post.example", given_name="Patricia")
     twin.refresh_from_db()
     assert twin.merged_into == cast.pat
-    for thing in (contact, asked, referral, visit):
+    for thing in (contact, asked, referral, visit, sent_by):
         thing.refresh_from_db()
         assert thing.patient == cast.pat
     hold.refresh_from_db()
@@ -113,7 +115,7 @@ def test_what_may_move_moves_and_goes_back_exactly(cast: Cast, twin: Patient, no
         identity=replace(patients.identity_of(patient=fresh), given_name="Patty"),
     )  # fmt: skip
     merges.unmerge(by=cast.petra, merge=row, reason="Two passports.", now=now + DAY)
-    for thing in (contact, asked, referral, visit):
+    for thing in (contact, asked, referral, visit, sent_by):
         thing.refresh_from_db()
         assert thing.patient == twin
     hold.refresh_from_db()
