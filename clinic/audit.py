@@ -55,6 +55,7 @@ class Verb(StrEnum):
     APPOINTMENT_RECORDED = "appointment.recorded"
     APPOINTMENT_RECORD_UNDONE = "appointment.record_undone"
     APPOINTMENT_STARTED = "appointment.started"
+    APPOINTMENT_WHEREABOUTS_SAID = "appointment.whereabouts_said"
     ASKING_RULE_CHANGED = "asking_rule.changed"
     AUDIT_SEARCHED = "audit.searched"
     BREAK_GLASS_REVIEWED = "break_glass.reviewed"

@@ -35,6 +35,7 @@ WORDS: dict[Verb, Any] = {
     Verb.APPOINTMENT_RECORDED: _("recorded a visit afterwards"),
     Verb.APPOINTMENT_RECORD_UNDONE: _("took back a visit that was recorded afterwards"),
     Verb.APPOINTMENT_STARTED: _("began a visit"),
+    Verb.APPOINTMENT_WHEREABOUTS_SAID: _("said where they are for a visit from afar"),
     Verb.ASKING_RULE_CHANGED: _("changed what is asked when"),
     Verb.AUDIT_SEARCHED: _("read the audit"),
     Verb.BREAK_GLASS_REVIEWED: _("reviewed an emergency opening"),

@@ -134,6 +134,8 @@ portal_urls: list[URLPattern] = [
     path("portal/appointments/<uuid:appointment_id>/visit.ics", portal.portal_visit_ics, name="portal_visit_ics"),
     path("portal/appointments/<uuid:appointment_id>/ask-change/", portal.ask_change, name="ask_change"),
     path("portal/appointments/<uuid:appointment_id>/cancel/", portal.cancel_my_visit, name="cancel_my_visit"),
+    path("portal/appointments/<uuid:appointment_id>/confirm/", portal.confirm_my_visit, name="confirm_my_visit"),
+    path("portal/appointments/<uuid:appointment_id>/where-i-am/", portal.say_where_i_am, name="say_where_i_am"),
     path(
         "portal/change-requests/<uuid:change_request_id>/withdraw/",
         portal.withdraw_change_request,

@@ -290,6 +290,7 @@ LOOKS: dict[str, Look] = {
     "sessions:portal_visit_ics(appointment_id)": Look("pat_user", not_a_page="a calendar file"),
     "sessions:ask_change(appointment_id)": Look("pat_user", refused={"message": "x" * 501}),
     "sessions:cancel_my_visit(appointment_id)": Look("pat_user", refused=_EMPTY),
+    "sessions:say_where_i_am(appointment_id)": Look("pat_user", refused=_EMPTY),
     # Coming in and going out: allauth's views behind our frame.
     "account_login": Look(refused=_EMPTY),
     "account_request_login_code": Look(refused=_EMPTY),

@@ -347,6 +347,31 @@ class CancelMyVisitForm(words.Form):
     )
 
 
+class MyVisitForm(words.Form):
+    """Which time of the visit was on the patient's screen when they pressed."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2_000_000_000)
+
+
+class WhereIAmForm(MyVisitForm):
+    """Where a patient will be for a visit from afar, and how they are reached. Never prefilled: it is asked each time."""
+
+    place = forms.CharField(
+        label=_("Where will you be?"),
+        max_length=200,
+        help_text=_("The full address, so that help finds you if the call breaks off."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        error_messages={"required": _("Write the address where you will be during the call.")},
+    )
+    phone = forms.CharField(
+        label=_("A number to call you back"),
+        max_length=30,
+        min_length=7,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "tel"}),
+        error_messages={"required": _("Write a number on which we reach you during the call.")},
+    )
+
+
 class AnswerChangeRequestForm(words.Form):
     """The desk's answer when a wish cannot be met."""
 

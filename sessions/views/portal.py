@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -19,8 +19,8 @@ from patients.access import my_patient
 from patients.models import Patient
 from sessions import ical
 from sessions.access import get_my_appointment_or_404, get_my_change_request_or_404
-from sessions.actions import changes, wishes
-from sessions.forms.visits import AskChangeForm, CancelMyVisitForm
+from sessions.actions import changes, myvisits, wishes
+from sessions.forms.visits import AskChangeForm, CancelMyVisitForm, MyVisitForm, WhereIAmForm
 from sessions.models import Appointment, ChangeRequest, WaitlistOffer, without_offers
 from sessions.views import feeds
 
@@ -61,6 +61,15 @@ def _view_of(visit: Appointment, patient: Patient, now: datetime) -> dict[str, A
         "iso": visit.starts_at.isoformat(),
         "name": visit.visit_type.patient_name,
         "minutes": visit.visit_type.minutes,
+        "confirm_url": reverse("sessions:confirm_my_visit", args=[visit.pk]),
+        "can_confirm": visit.starts_at > now and (visit.can_be_confirmed or visit.is_held_talk),
+        "is_confirmed": visit.status == Appointment.Status.CONFIRMED and visit.starts_at > now,
+        "version": visit.schedule_version,
+        "is_remote": visit.visit_type.is_remote,
+        "where_url": reverse("sessions:say_where_i_am", args=[visit.pk]),
+        "link": visit.meeting_link if visit.status in Appointment.EXPECTED else "",
+        "my_place": visit.patient_place,
+        "call_back": visit.call_back_phone,
         "place": visit.location.alias,
         "address": visit.location.address,
         "directions": visit.location.directions,
@@ -244,7 +253,7 @@ def cancel_my_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRe
             form.add_error(None, str(refusal))
             visit = get_my_appointment_or_404(request, appointment_id)
             # What is asked now is asked of the time that the page shows.
-            form.data = {**form.data, "version": visit.schedule_version}
+            form.data = _asked_of_now(request, visit)
         else:
             messages.success(request, _("Your visit is cancelled. We will call you about another time."))
             return go(request, "sessions:portal_visit", visit.pk)
@@ -255,6 +264,58 @@ def cancel_my_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRe
         "closed": _closed(visit, request.now),
     }
     return answer(request, "sessions/cancel_my_visit.html", context, status=status)
+
+
+@portal_view(methods=POST)
+def confirm_my_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """Say that one comes to a visit of one's own."""
+    visit = get_my_appointment_or_404(request, appointment_id)
+    form = MyVisitForm(request.POST)
+    refusal = _("This page is out of date. Look again at the time, then say that you come.")
+    if form.is_valid():
+        try:
+            myvisits.confirm_my_visit(
+                by=request.user, appointment=visit, seen_schedule_version=form.cleaned_data["version"], now=request.now
+            )
+        except Refused as said:
+            refusal = str(said)
+        else:
+            messages.success(request, _("Thank you. We expect you."))
+            return go(request, "sessions:portal_visit", visit.pk)
+    visit = get_my_appointment_or_404(request, appointment_id)
+    context = {**_visit_context(request, visit), "refusal": refusal}
+    return answer(request, "sessions/portal_visit.html", context, status=UNPROCESSABLE)
+
+
+@portal_view(methods=GET_POST)
+def say_where_i_am(request: PortalRequest, appointment_id: uuid.UUID) -> HttpResponse:
+    """Say where one will be during a visit from afar, and on which number one is reached."""
+    visit = get_my_appointment_or_404(request, appointment_id)
+    form = WhereIAmForm(request.POST or None, initial={"version": visit.schedule_version})
+    if request.method == "POST" and form.is_valid():
+        try:
+            myvisits.say_where_i_am(
+                by=request.user, appointment=visit, place=form.cleaned_data["place"], phone=form.cleaned_data["phone"],
+                seen_schedule_version=form.cleaned_data["version"], now=request.now,
+            )  # fmt: skip
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+            visit = get_my_appointment_or_404(request, appointment_id)
+            # What is said now is said of the time that the page shows.
+            form.data = _asked_of_now(request, visit)
+        else:
+            messages.success(request, _("Thank you. We know where you will be."))
+            return go(request, "sessions:portal_visit", visit.pk)
+    status = UNPROCESSABLE if request.method == "POST" else 200
+    context = {"form": form, "visit": _view_of(visit, visit.patient, request.now)}
+    return answer(request, "sessions/say_where_i_am.html", context, status=status)
+
+
+def _asked_of_now(request: PortalRequest, visit: Appointment) -> QueryDict:
+    """Return what was typed, about the visit as it is now."""
+    typed = request.POST.copy()
+    typed["version"] = str(visit.schedule_version)
+    return typed
 
 
 def _closed(visit: Appointment, now: datetime) -> str:

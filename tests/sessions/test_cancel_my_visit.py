@@ -1,5 +1,6 @@
 """A patient cancels on the portal: within the notice and the kind's policy; else a sentence with the phone number."""
 
+import re
 import threading
 from typing import Any
 
@@ -180,6 +181,8 @@ class TestPage:
         text = answer.content.decode()
         assert "We moved this visit while you were looking at it." in text
         assert 'name="version" value="2"' in text
+        # What was chosen stays chosen.
+        assert re.search(r'value="work"[^>]*checked', text) or re.search(r'checked[^>]*value="work"', text)
         assert quinn.post(address, {"version": 2, "reason": "work"}).status_code == 302
 
     def test_staff_have_their_own_page(self, cast: Cast, now: Any, signed_in: SignedIn, visit: Appointment) -> None:
