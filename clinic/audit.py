@@ -166,6 +166,8 @@ class Verb(StrEnum):
     TIME_OFF_CANCELLED = "time_off.cancelled"
     TIME_OFF_ENTERED = "time_off.entered"
     VISIT_TYPE_PUBLISHED = "visit_type.published"
+    VISIT_REQUESTED = "visit_request.asked"
+    VISIT_REQUEST_SETTLED = "visit_request.settled"
     WAITLIST_ANSWERED = "waitlist.answered"
     WAITLIST_ASKED = "waitlist.asked"
     WAITLIST_ENDED = "waitlist.ended"

@@ -146,6 +146,8 @@ WORDS: dict[Verb, Any] = {
     Verb.TIME_OFF_CANCELLED: _("cancelled time off"),
     Verb.TIME_OFF_ENTERED: _("entered time off"),
     Verb.VISIT_TYPE_PUBLISHED: _("published a kind of visit"),
+    Verb.VISIT_REQUESTED: _("asked for a visit"),
+    Verb.VISIT_REQUEST_SETTLED: _("settled a request for a visit"),
     Verb.WAITLIST_ANSWERED: _("settled an offer of the waitlist"),
     Verb.WAITLIST_ASKED: _("put somebody on the waitlist"),
     Verb.WAITLIST_ENDED: _("ended a wish on the waitlist"),

@@ -15,7 +15,7 @@ from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
 from clinic.models import Location, Role, User
 from patients.models import Patient
-from sessions.models import Appointment, CalendarFeed, ChangeRequest, Merge, WaitlistEntry, WaitlistOffer
+from sessions.models import Appointment, CalendarFeed, ChangeRequest, Merge, VisitRequest, WaitlistEntry, WaitlistOffer
 
 _WITH = ("location", "patient", "patient__home_location", "visit_type", "clinician", "room", "booked_by", "recorded_by")
 
@@ -57,6 +57,19 @@ def get_change_request_or_404(
 
 
 _ENTRY_WITH = ("location", "patient", "patient__home_location", "clinician")
+
+
+def get_my_visit_request_or_404(request: PortalRequest, visit_request_id: uuid.UUID) -> VisitRequest:
+    """Return what this patient asked for; else 404."""
+    return get_object_or_404(VisitRequest.objects.filter(patient__portal_user=request.user), pk=visit_request_id)
+
+
+def get_visit_request_or_404(request: StaffRequest, visit_request_id: uuid.UUID) -> VisitRequest:
+    """Return what a patient asks for if this person books visits at its location; else 404."""
+    found = VisitRequest.objects.visible_to(request.user, Permission.APPOINTMENT_BOOK).select_related(*_ENTRY_WITH)
+    wanted = get_object_or_404(found, pk=visit_request_id)
+    audit.looked_at(request, wanted.patient, now=request.now)
+    return wanted
 
 
 def get_entry_or_404(request: StaffRequest, waitlist_entry_id: uuid.UUID) -> WaitlistEntry:

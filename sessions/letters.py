@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from clinic import letters, localtime
 from clinic.letters import Letter
 from clinic.models import Category, OutboundMessage, User
-from sessions.actions import reminders, waitlist, wishes
-from sessions.models import Appointment, ChangeRequest, Reminder, WaitlistOffer
+from sessions.actions import reminders, visitrequests, waitlist, wishes
+from sessions.models import Appointment, ChangeRequest, Reminder, VisitRequest, WaitlistOffer
 
 KINDS = {
     "visit_confirmation": _("Visit booked"),
@@ -157,6 +157,43 @@ def offer_not_sent(by: User, message: OutboundMessage, _reason: str, now: dateti
     waitlist.call_instead(by=by, message=message, now=now)
 
 
+def _read_request(message: OutboundMessage) -> VisitRequest:
+    return VisitRequest.objects.select_related("location", "patient__home_location").get(pk=message.subject_id)
+
+
+def _request(message: OutboundMessage) -> VisitRequest:
+    """Return the request a letter answers: of a letter in hand as it was read, else as it is now."""
+    return message.subject or _read_request(message)
+
+
+def request_context(message: OutboundMessage) -> dict[str, Any]:
+    """Return the words of the letter that says a request was answered: nothing of what was asked, and nothing of the answer."""
+    patient = _request(message).patient
+    return {
+        "called": letters.greeting_name(patient.called),
+        "link": settings.SITE_URL + reverse("sessions:ask_visit") if patient.has_portal else "",
+    }
+
+
+def request_still_wanted(message: OutboundMessage, _now: datetime) -> str:
+    """Return why the letter about an answer should not go: there is nobody to write to. It answers them, so it asks no consent."""
+    patient = _request(message).patient
+    if not patient.gets_letters:
+        return Reminder.Reason.PATIENT_STATE
+    return "" if patient.email else Reminder.Reason.NO_ADDRESS
+
+
+def request_address_now(message: OutboundMessage) -> str:
+    """Return the patient's present address."""
+    return _request(message).patient.email
+
+
+def request_not_sent(by: User, message: OutboundMessage, reason: str, now: datetime) -> None:
+    """Have somebody phone a patient whom no letter can tell that there is an answer."""
+    if reason in {Reminder.Reason.NO_ADDRESS, OutboundMessage.Reason.SUPPRESSED}:
+        visitrequests.call_instead(by=by, request=_read_request(message), now=now)
+
+
 def register_own() -> None:
     """Declare this app's letters in clinic.letters."""
     for kind, label in KINDS.items():
@@ -182,5 +219,13 @@ def register_own() -> None:
             category=Category.WAITLIST, subject=_read_offer, context=offer_context, still_wanted=offer_still_wanted,
             address_now=offer_address_now, not_sent=offer_not_sent,
             reasons=dict(Reminder.Reason.choices),
+        )
+    )  # fmt: skip
+    letters.register(
+        Letter(
+            kind=visitrequests.ANSWERED, label=_("Your request is answered"),
+            folder=f"sessions/letters/{visitrequests.ANSWERED}", category=Category.REPLY, subject=_read_request,
+            context=request_context, still_wanted=request_still_wanted, address_now=request_address_now,
+            not_sent=request_not_sent, reasons=dict(Reminder.Reason.choices),
         )
     )  # fmt: skip

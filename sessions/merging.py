@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from clinic import localtime
 from patients.actions.patients import Identity
 from patients.models import AddressChange, ContactPreference, Patient, ReferringClinician
-from sessions.models import Appointment, WaitlistEntry
+from sessions.models import Appointment, VisitRequest, WaitlistEntry
 
 # Goes over to the record that stands for both, row by row, and back when the merge is taken apart.
 MOVED = frozenset(
@@ -36,6 +36,7 @@ STAYS = frozenset(
     {
         "clinic_sessions.Merge.loser",
         "clinic_sessions.Merge.survivor",
+        "clinic_sessions.VisitRequest.patient",
         "clinic_sessions.WaitlistEntry.patient",
         "patients.AddressChange.patient",
         "patients.BreakGlass.patient",
@@ -53,6 +54,7 @@ STAYS = frozenset(
 _WORDS: dict[str, Any] = {
     "clinic_sessions.Appointment.patient": gettext_lazy("visits"),
     "clinic_sessions.Course.patient": gettext_lazy("courses"),
+    "clinic_sessions.VisitRequest.patient": gettext_lazy("requests for a visit"),
     "clinic_sessions.WaitlistEntry.patient": gettext_lazy("wishes on the waitlist"),
     "patients.Consent.patient": gettext_lazy("consents"),
     "patients.Contact.patient": gettext_lazy("contacts"),
@@ -164,6 +166,8 @@ def obstacles(*, survivor: Patient, loser: Patient, counted: dict[str, int]) -> 
         said.append(_("Both sign in to the portal. Ask the patient which address they read, and close the portal of %(loser)s first, or keep %(loser)s.") % names)  # fmt: skip
     if AddressChange.objects.open().filter(patient=loser).exists():
         said.append(_("The patient of %(loser)s asks to be reached elsewhere. Answer that first.") % names)
+    if VisitRequest.objects.open().filter(patient=loser).exists():
+        said.append(_("%(loser)s asks for a visit on the portal. Answer that first.") % names)
     if WaitlistEntry.objects.waiting().filter(patient=loser).exists():
         said.append(_("%(loser)s is on the waitlist. Take that wish back, and put %(survivor)s on the list where they still wait.") % names)  # fmt: skip
     if _disagree(survivor, loser):

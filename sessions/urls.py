@@ -18,6 +18,7 @@ from sessions.views import (
     portal,
     schedule,
     utilisation,
+    visitrequests,
     visits,
     waitlist,
 )
@@ -122,6 +123,8 @@ patient_urls: list[URLPattern] = [
     path("patients/<uuid:patient_id>/chart/", chart.chart, name="chart"),
     path("patients/<uuid:patient_id>/merge/", merges.merge_patient, name="merge_patient"),
     path("patients/<uuid:patient_id>/merges/", merges.patient_merges, name="patient_merges"),
+    # /visit-requests/
+    path("visit-requests/<uuid:visit_request_id>/", visitrequests.answer_visit_request, name="answer_visit_request"),
     # /merges/
     path("merges/<uuid:merge_id>/undo/", merges.unmerge_patients, name="unmerge_patients"),
 ]
@@ -140,6 +143,12 @@ portal_urls: list[URLPattern] = [
         "portal/change-requests/<uuid:change_request_id>/withdraw/",
         portal.withdraw_change_request,
         name="withdraw_change_request",
+    ),
+    path("portal/ask-for-a-visit/", visitrequests.ask_visit, name="ask_visit"),
+    path(
+        "portal/visit-requests/<uuid:visit_request_id>/withdraw/",
+        visitrequests.withdraw_visit_request,
+        name="withdraw_visit_request",
     ),
     path("portal/waitlist/", waitlist.portal_waitlist, name="portal_waitlist"),
     path("portal/waitlist/<uuid:waitlist_entry_id>/withdraw/", waitlist.leave_my_waitlist, name="leave_my_waitlist"),

@@ -62,6 +62,7 @@ from sessions.models import (
     ReminderPlan,
     ReminderPlanItem,
     ResourceHold,
+    VisitRequest,
     VisitType,
 )
 
@@ -492,3 +493,9 @@ def make_packet(patient: Patient, by: User, **fields: Any) -> Packet:
     if fields.get("status", Packet.Status.INVITED) == Packet.Status.IN_PROGRESS:
         defaults["begun_at"] = sent
     return Packet.objects.create(patient=patient, **{**defaults, **fields})
+
+
+def make_visit_request(patient: Patient, by: User, code: str = "follow_up", **fields: Any) -> VisitRequest:
+    """A visit that a patient asked for, with nobody's answer yet."""
+    values = {"location": patient.home_location, "visit_type_code": code, "asked_by": by, "asked_at": NOON, **fields}
+    return VisitRequest.objects.create(patient=patient, **values)

@@ -118,6 +118,7 @@ def make_all(cast: Cast) -> dict[str, Any]:
         "grant_id": grant.pk,
         "appointment_id": visit.pk,
         "change_request_id": wish.pk,
+        "visit_request_id": make.make_visit_request(cast.pat, cast.pat_user).pk,
         "waitlist_entry_id": waits.pk,
         "waitlist_offer_id": offer.pk,
         "item_id": item.pk,

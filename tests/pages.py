@@ -289,6 +289,8 @@ LOOKS: dict[str, Look] = {
     "sessions:portal_visit(appointment_id)": Look("pat_user"),
     "sessions:portal_visit_ics(appointment_id)": Look("pat_user", not_a_page="a calendar file"),
     "sessions:ask_change(appointment_id)": Look("pat_user", refused={"message": "x" * 501}),
+    "sessions:ask_visit": Look("pat_user", refused={"kind": "x"}),
+    "sessions:answer_visit_request(visit_request_id)": Look("frida", refused=_EMPTY),
     "sessions:cancel_my_visit(appointment_id)": Look("pat_user", refused=_EMPTY),
     "sessions:say_where_i_am(appointment_id)": Look("pat_user", refused=_EMPTY),
     # Coming in and going out: allauth's views behind our frame.

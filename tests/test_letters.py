@@ -119,6 +119,7 @@ SUBJECTS: dict[str, Subject] = {
     "read_now": (lambda cast: cast.pat.pk, None),
     "wish_answered": (wish_subject, None),
     "time_offered": (offer_subject, None),
+    "request_answered": (lambda cast: make.make_visit_request(cast.pat, cast.pat_user).pk, None),
 }
 KINDS = [letter.kind for letter in letters.all_letters()]
 

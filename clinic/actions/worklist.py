@@ -41,6 +41,7 @@ ANSWERED_BY_AN_ACT = frozenset(
         WorkItem.Kind.REFERRAL,
         WorkItem.Kind.INTAKE_TO_BOOK,
         WorkItem.Kind.CHANGE_REQUEST,
+        WorkItem.Kind.VISIT_REQUEST,
         WorkItem.Kind.ADDRESS_CHANGED,
         WorkItem.Kind.CAPACITY_CONCERN,
         WorkItem.Kind.CLEARANCE_REVIEW,

@@ -50,6 +50,7 @@ class WorkItem(Record):
         MESSAGE_UNKNOWN = "message_unknown", _("Letter: outcome unknown")
         MESSAGE_FAILED = "message_failed", _("Letter could not be sent")
         CHANGE_REQUEST = "change_request", _("Patient asks to change a visit")
+        VISIT_REQUEST = "visit_request", _("Patient asks for a visit")
         CALL_PATIENT = "call_patient", _("Call the patient")
         ADDRESS_CHANGED = "address_changed", _("Check a changed address")
         HANDOVER = "handover", _("Inherited from somebody who left")

@@ -15,7 +15,7 @@ from clinic.errors import Refused
 from clinic.models import Location, Room, User
 from patients.actions import referrals
 from patients.models import Patient, Referral
-from sessions.actions import holds, placing, reminders
+from sessions.actions import holds, placing, reminders, visitrequests
 from sessions.actions.holds import Team
 from sessions.actions.placing import Place
 from sessions.models import INTAKE, Appointment, Course, VisitType
@@ -223,6 +223,7 @@ def _book_locked(
     if referral is not None:
         referrals.mark_booked(by=by, referral=referral, now=now)
     audit.record(by, audit.Verb.APPOINTMENT_BOOKED, appointment, now=now, details=placing.facts(appointment))
+    visitrequests.settle(by=by, appointment=appointment, now=now)
     reminders.plan_first(by=by, visit=appointment, now=now)
     return appointment
 
@@ -277,6 +278,7 @@ def take_up(*, by: User, visit: Appointment, now: datetime) -> Appointment:
     if visit.referral is not None:
         referrals.mark_booked(by=by, referral=visit.referral, now=now)
     audit.record(by, audit.Verb.APPOINTMENT_BOOKED, visit, now=now, details=placing.facts(visit))
+    visitrequests.settle(by=by, appointment=visit, now=now)
     reminders.plan_first(by=by, visit=visit, now=now)
     return visit
 

@@ -6,6 +6,7 @@ from .feeds import CalendarFeed
 from .merges import Merge
 from .moves import VisitMove
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
+from .visitrequests import VisitRequest
 from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold, all_lanes
 from .visittypes import DOSING, INTAKE, INTEGRATION, TALKS, VisitType
 from .waitlist import FreedSlot, WaitlistEntry, WaitlistOffer, without_offers
@@ -30,6 +31,7 @@ __all__ = [
     "ReminderPlanItem",
     "ResourceHold",
     "VisitMove",
+    "VisitRequest",
     "VisitType",
     "WaitlistEntry",
     "WaitlistOffer",

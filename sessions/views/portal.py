@@ -21,7 +21,7 @@ from sessions import ical
 from sessions.access import get_my_appointment_or_404, get_my_change_request_or_404
 from sessions.actions import changes, myvisits, wishes
 from sessions.forms.visits import AskChangeForm, CancelMyVisitForm, MyVisitForm, WhereIAmForm
-from sessions.models import Appointment, ChangeRequest, WaitlistOffer, without_offers
+from sessions.models import Appointment, ChangeRequest, VisitRequest, WaitlistOffer, without_offers
 from sessions.views import feeds
 
 # How many visits of the past and of the future a page shows.
@@ -141,10 +141,23 @@ def portal_home(request: PortalRequest) -> HttpResponse:
         }
         for offer in offers
     ]  # fmt: skip
-    to_do = [*offered, *to_do]
+    to_do = [*offered, *to_do, *_answered_requests(patient, request.now)]
     context = {"patient": patient, "next": coming[0] if coming else None, "later": coming[1:], "to_do": to_do,
                "home": patient.home_location}  # fmt: skip
     return answer(request, "sessions/portal_home.html", context)
+
+
+def _answered_requests(patient: Patient, now: datetime) -> list[dict[str, Any]]:
+    rows = VisitRequest.objects.filter(
+        patient=patient, status=VisitRequest.Status.DECLINED, answered_at__gte=now - timedelta(days=14)
+    )
+    return [
+        {
+            "title": _("Read our answer to the visit you asked for"), "text": row.answer,
+            "url": reverse("sessions:ask_visit"), "minutes": 1,
+        }
+        for row in rows.order_by("-answered_at")[:3]
+    ]  # fmt: skip
 
 
 @portal_view()

@@ -204,6 +204,10 @@ def test_what_else_stands_against_it(cast: Cast, twin: Patient, now: datetime) -
         made_by=cast.frida, made_at=now,
     )  # fmt: skip
     assert "waitlist" in refusal(cast, twin, now)
+    asks = make.make_visit_request(twin, cast.frida)
+    assert "asks for a visit on the portal" in refusal(cast, twin, now)
+    asks.status, asks.answered_at = "withdrawn", now
+    asks.save()
     WaitlistEntry.objects.filter(pk=waits.pk).update(status="withdrawn", settled_at=now, settled_by=cast.frida)
     Patient.objects.filter(pk=twin.pk).update(life_state=LifeState.DECEASED)
     assert "deceased" in refusal(cast, twin, now)
