@@ -49,6 +49,7 @@ P = ParamSpec("P")
 class Permission(StrEnum):
     """Everything a member of staff may be allowed to do: ``resource:action``, in alphabetical order."""
 
+    ABSENCE_REPLAN = "absence:replan"
     ALERT_ANSWER = "alert:answer"
     ALERT_READ = "alert:read"
     ALERT_STATUS = "alert:status"
@@ -107,6 +108,7 @@ _EVERYBODY = frozenset(
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.FRONT_DESK: _EVERYBODY
     | {
+        Permission.ABSENCE_REPLAN,
         Permission.ALERT_STATUS,
         Permission.APPOINTMENT_BOOK,
         Permission.APPOINTMENT_CHECK_IN,
@@ -234,6 +236,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.MANAGER: _EVERYBODY
     | {
+        Permission.ABSENCE_REPLAN,
         Permission.CARE_TEAM_MANAGE,
         Permission.CLEARANCE_STATUS,
         Permission.CONSENT_TEXT_MANAGE,

@@ -77,6 +77,8 @@ class Verb(StrEnum):
     CONTACT_ENDED = "contact.ended"
     COURSE_BOOKED = "course.booked"
     COURSE_REPLANNED = "course.replanned"
+    ABSENCE_REPLANNED = "absence.replanned"
+    CALL_NOT_ANSWERED = "call.not_answered"
     DEVICE_ENROLLED = "device.enrolled"
     DEVICE_REFUSED = "device.refused"
     DEVICE_REVOKED = "device.revoked"

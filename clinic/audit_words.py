@@ -57,6 +57,8 @@ WORDS: dict[Verb, Any] = {
     Verb.CONTACT_ENDED: _("ended a contact"),
     Verb.COURSE_BOOKED: _("booked a course of visits"),
     Verb.COURSE_REPLANNED: _("planned the rest of a course anew"),
+    Verb.ABSENCE_REPLANNED: _("planned anew the visits of somebody who is away"),
+    Verb.CALL_NOT_ANSWERED: _("called and reached nobody"),
     Verb.DEVICE_ENROLLED: _("enrolled a screen"),
     Verb.DEVICE_REFUSED: _("showed a screen’s credential that opens nothing"),
     Verb.DEVICE_REVOKED: _("revoked a screen"),

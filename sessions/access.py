@@ -10,10 +10,10 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from clinic import audit, throttle, tokens
-from clinic.access import Permission, memberships_of
+from clinic.access import Permission, managed_location, memberships_of
 from clinic.homelocation import PatientBehind, remember_patient_behind
 from clinic.http import PortalRequest, StaffRequest
-from clinic.models import Location, Role, User
+from clinic.models import Location, Membership, Role, TimeOff, User
 from patients.models import Patient
 from sessions.models import Appointment, CalendarFeed, ChangeRequest, Merge, VisitRequest, WaitlistEntry, WaitlistOffer
 
@@ -108,6 +108,14 @@ def get_merge_or_404(request: StaffRequest, merge_id: uuid.UUID) -> Merge:
     merge = get_object_or_404(rows.select_related("survivor__home_location", "loser__home_location"), pk=merge_id)
     audit.looked_at(request, merge.survivor, now=request.now)
     return merge
+
+
+def get_absence_or_404(request: StaffRequest, time_off_id: uuid.UUID) -> tuple[TimeOff, Location]:
+    """Return when somebody is away, and the chosen location where this person plans anew; 404 for who does not work there."""
+    location = managed_location(request, Permission.ABSENCE_REPLAN)
+    here = Membership.objects.live().filter(location=location)
+    absences = TimeOff.objects.filter(user_id__in=here.values("user_id")).select_related("user")
+    return get_object_or_404(absences, pk=time_off_id), location
 
 
 # Keys cannot be guessed; what is kept away is a flood of tries.

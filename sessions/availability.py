@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -372,8 +372,12 @@ def open_near(
     others: Sequence[Sequence[uuid.UUID]] = (),
     devices: Sequence[Sequence[uuid.UUID]] = (),
     count: int = 3,
+    suits: Callable[[Opening], bool] | None = None,
 ) -> list[Opening]:
-    """Return what ``nearest`` would of all openings of so many days around a moment; days further away are not looked at without need."""
+    """Return what ``nearest`` would of all openings of so many days around a moment; days further away are not looked at without need.
+
+    ``suits`` leaves out openings before they are counted.
+    """
     search = _Search(
         calendar, need, clinicians=clinicians, rooms=rooms, patient=patient, now=now, others=others, devices=devices,
         until=None,
@@ -382,7 +386,9 @@ def open_near(
     today = localtime.day_of(now, calendar.tz)
     for distance in range(within_days + 1):
         before, after = wished - timedelta(days=distance), wished + timedelta(days=distance)
-        found += [one for day in {before, after} if day >= today for one in search.on(day)]
+        found += [
+            one for day in {before, after} if day >= today for one in search.on(day) if suits is None or suits(one)
+        ]
         best = nearest(found, wanted, clinician, count)
         # What lies on days not looked at yet is at least as far away as the nearer edge of those that were.
         edges = localtime.day_bounds(before, calendar.tz)[0], localtime.day_bounds(after, calendar.tz)[1]

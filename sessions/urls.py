@@ -5,6 +5,7 @@ from datetime import date
 from django.urls import URLPattern, path, register_converter
 
 from sessions.views import (
+    absences,
     attendance,
     booking,
     chart,
@@ -55,6 +56,10 @@ schedule_urls: list[URLPattern] = [
     path("schedule/<day:day>/", schedule.schedule, name="schedule"),
     path("schedule/<day:day>/events/", schedule.schedule_events, name="schedule_events"),
     path("schedule/<day:day>/visits.csv", schedule.schedule_csv, name="schedule_csv"),
+    # /away/
+    path("away/", absences.say_away, name="say_away"),
+    path("away/<uuid:time_off_id>/", absences.absence, name="absence"),
+    path("away/<uuid:time_off_id>/calls/<uuid:item_id>/", absences.say_called, name="say_called"),
 ]
 
 report_urls: list[URLPattern] = [

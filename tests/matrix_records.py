@@ -163,6 +163,9 @@ def strangers_to(name: str) -> set[str]:
     if name == "clinic:close_work_item":
         # An item of the desk's is the desk's: other roles do not see it on their lists either.
         return {"ada", "dana", "theo", "tess", "tara", "nina", "nils", "milo", "petra"}
+    if name == "sessions:say_called":
+        # Managers see the calls; they are the desk's to make.
+        return {"ada"}
     if name in {"clinic:page", "clinic:acknowledge_page"}:
         # A call is for those who were called, who answer alarms there, and for the managers of its rota.
         return {"frida", "felix", "milo", "petra"}

@@ -252,6 +252,8 @@ LOOKS: dict[str, Look] = {
     "sessions:schedule(day)": Look("frida", ("", "?view=week", "?by=person", "?view=week&by=person", "?view=month")),
     "sessions:schedule_events(day)": Look("frida", not_a_page="JSON for the calendar"),
     "sessions:schedule_csv(day)": Look("frida", not_a_page="a spreadsheet"),
+    "sessions:say_away": Look("frida", refused=_EMPTY),
+    "sessions:absence(time_off_id)": Look("frida", refused=_EMPTY, instead={"time_off_id": "ill_id"}),
     "sessions:calendar_feed": Look("dana"),
     "sessions:utilisation_report": Look("ada", ("", "?by=quarter")),
     "sessions:utilisation_csv": Look("ada", not_a_page="a spreadsheet"),
@@ -382,7 +384,16 @@ def more_records(cast: Cast, records: dict[str, Any]) -> dict[str, Any]:
         "submitted_packet_id": _submitted_packets(cast),
         "done_request_id": _done_request(cast),
         "course_visit_id": _course_visit(cast, fresh),
+        "ill_id": _ill(cast),
     }
+
+
+def _ill(cast: Cast) -> Any:
+    """Return when Dana is away, on the day of the first visit of matrix_records."""
+    during = (make.NOON + timedelta(days=3, hours=-4), make.NOON + timedelta(days=3, hours=8))
+    return TimeOff.objects.create(
+        user=cast.dana, during=during, reason="illness", entered_by=cast.ada, entered_at=make.NOON
+    ).pk
 
 
 def _course_visit(cast: Cast, patient: Patient) -> Any:

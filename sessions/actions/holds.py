@@ -110,13 +110,27 @@ def lock(
     rooms: set[uuid.UUID], people: set[uuid.UUID], patient_id: uuid.UUID, devices: set[uuid.UUID]
 ) -> tuple[dict[uuid.UUID, Room], dict[uuid.UUID, User], Patient]:
     """Lock what a visit takes, always in this order (rooms, devices, people, each by id, then the patient), and return it as it is now."""
+    locked_rooms, locked_people = _lock_house(rooms, people, devices)
+    return locked_rooms, locked_people, Patient.objects.select_for_update(no_key=True).get(pk=patient_id)
+
+
+def _lock_house(
+    rooms: set[uuid.UUID], people: set[uuid.UUID], devices: set[uuid.UUID]
+) -> tuple[dict[uuid.UUID, Room], dict[uuid.UUID, User]]:
     own_rooms = Room.objects.select_for_update(no_key=True).filter(pk__in=rooms).order_by("pk")
     locked_rooms = {room.pk: room for room in own_rooms}
     if devices:
         list(Device.objects.select_for_update(no_key=True).filter(pk__in=devices).order_by("pk"))
     own_people = User.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk")
-    locked_people = {person.pk: person for person in own_people}
-    return locked_rooms, locked_people, Patient.objects.select_for_update(no_key=True).get(pk=patient_id)
+    return locked_rooms, {person.pk: person for person in own_people}
+
+
+def lock_for_many(rooms: set[uuid.UUID], teams: Iterable[Team], patients: set[uuid.UUID]) -> None:
+    """Lock what visits of several patients take, in the same order as ``lock``; the patients by id."""
+    teams = list(teams)
+    people = {who.pk for team in teams for who in team.people}
+    _lock_house(rooms, people, {device.pk for team in teams for device in team.devices})
+    list(Patient.objects.select_for_update(no_key=True).filter(pk__in=patients).order_by("pk"))
 
 
 def lock_team(

@@ -88,7 +88,7 @@ def hindrances(visits: Iterable[Appointment], *, location: Location, now: dateti
     visits = list(visits)
     if not visits:
         return {}
-    teams = _teams(visits)
+    teams = teams_of(visits)
     people = {who.pk for team in teams.values() for who in team}
     start, end = min(visit.starts_at for visit in visits), max(visit.ends_at for visit in visits)
     calendar = timetable.read(location, people=people, taken=timetable.NOTHING_TAKEN, start=start, end=end)
@@ -111,7 +111,7 @@ def hindrances(visits: Iterable[Appointment], *, location: Location, now: dateti
     return found
 
 
-def _teams(visits: list[Appointment]) -> dict[uuid.UUID, list[User]]:
+def teams_of(visits: list[Appointment]) -> dict[uuid.UUID, list[User]]:
     """Return the people of each visit in the order of its kind's seats, in one query."""
     shared = [visit for visit in visits if visit.visit_type.shape.others]
     by_visit: dict[uuid.UUID, dict[str, User]] = defaultdict(dict)

@@ -45,6 +45,8 @@ class VisitMove(Record):
     class Meta:
         # Its index serves the moves of one visit, in order.
         constraints = [models.UniqueConstraint("appointment", "version", name="visit_move_once_a_version")]
+        # Serves the calls of an absence: what was moved away from a stretch of time.
+        indexes = [models.Index(fields=["starts_from"], name="visit_move_by_old_start")]
 
     def __str__(self) -> str:
         return f"{self.starts_from} to {self.starts_to}"

@@ -115,7 +115,9 @@ def schedule(request: StaffRequest, day: date | None = None) -> HttpResponse:
         asked = replace(asked, only=())
     hours = _hours(asked, people)
     today = localtime.day_of(request.now, asked.location.tz)
+    place = request.location
     context = {
+        "may_replan": place is not None and holds(request.user, Permission.ABSENCE_REPLAN, place.pk),
         "asked": asked,
         "title": _title(asked),
         "zone": localtime.zone_text(asked.bounds[0] + timedelta(hours=12), asked.location.tz),

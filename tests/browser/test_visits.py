@@ -7,8 +7,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from clinic.models import User
+from sessions.actions import attendance
 from sessions.models import Block, ResourceHold
 from tests import factories as make
+from tests.browser.axe_pages import faults_of
 from tests.cast import Cast
 from tests.sessions.booking import at, book
 from tests.sessions.dosing import book_dose, dosing_room, may_be_dosed, monitor, publish_dosing, team
@@ -210,3 +212,25 @@ def test_a_dosing_visit_is_dragged_and_everything_follows(cast: Cast, desk: Page
     blocks = Block.objects.filter(appointment=visit)
     assert {b.starts_at for b in blocks if b.duty == "therapist"} == {at("12:00"), at("12:30"), at("13:45")}
     assert ResourceHold.objects.filter(appointment=visit, is_live=True, during__startswith__lt=at("12:00")).count() == 0
+
+
+def test_a_colleague_is_ill_and_everybody_is_called(cast: Cast, desk: Page) -> None:
+    """Dana is ill today: what is here comes first, the rest is proposed, carried out and called."""
+    here = book(cast, starts_at=at("11:00", 13))
+    attendance.check_in(by=cast.frida, appointment=here, now=at("10:10", 13))
+    book(cast, cast.pat, starts_at=at("15:00", 13))
+    desk.goto("/schedule/")
+    desk.get_by_role("link", name="Somebody is away").click()
+    desk.get_by_label("Who").select_option(label="Dana Deng")
+    desk.get_by_role("button", name="Show their visits").press("Enter")
+    expect(desk.get_by_role("heading", name="Dana Deng is away")).to_be_visible()
+    expect(desk.get_by_role("heading", name="Here already, or begun: see to these first")).to_be_visible()
+    expect(desk.get_by_role("checkbox", name="Pat Moreau")).to_be_checked()
+    assert not faults_of(desk, "absence")
+    desk.get_by_role("button", name="Carry out what is ticked").press("Enter")
+    expect(desk.get_by_text("One call is still to be made.")).to_be_visible()
+    assert not faults_of(desk, "absence with calls", lightly=True)
+    desk.get_by_role("button", name="Could not reach Pat Moreau").click()
+    expect(desk.get_by_text("Not reached")).to_be_visible()
+    desk.get_by_role("button", name="Reached Pat Moreau", exact=True).click()
+    expect(desk.get_by_text("0 calls are still to be made.")).to_be_visible()
