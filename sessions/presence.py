@@ -2,6 +2,7 @@
 
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -70,6 +71,14 @@ def _composite(kind: VisitType, team: dict[str, tuple[uuid.UUID, str]]) -> Compo
                 people.append(Presence(person, name, str(Block.Duty(seat.duty).label), starts, ends))
     parts = tuple((str(capfirst(Block.Kind(part.kind).label)), part.starts, part.ends) for part in kind.shape.parts)
     return Composite(parts, tuple(people))
+
+
+def named(people: Iterable[tuple[str, str]]) -> str:
+    """Return people with their duties in a line; whoever has two is named once: ``Dana Deng (prescriber, monitor)``."""
+    duties: dict[str, dict[str, None]] = {}
+    for name, duty in people:
+        duties.setdefault(name, {})[duty] = None
+    return ", ".join(f"{name} ({', '.join(theirs)})" for name, theirs in duties.items())
 
 
 def _minutes(span: timedelta) -> int:

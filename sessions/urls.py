@@ -15,6 +15,7 @@ from sessions.views import (
     letters,
     merges,
     moving,
+    ownviews,
     planrest,
     portal,
     schedule,
@@ -53,6 +54,7 @@ today_urls: list[URLPattern] = [
 schedule_urls: list[URLPattern] = [
     # /schedule/
     path("schedule/", schedule.schedule, name="schedule"),
+    path("schedule/keep/", ownviews.keep_view, name="keep_view"),
     path("schedule/<day:day>/", schedule.schedule, name="schedule"),
     path("schedule/<day:day>/events/", schedule.schedule_events, name="schedule_events"),
     path("schedule/<day:day>/visits.csv", schedule.schedule_csv, name="schedule_csv"),

@@ -235,8 +235,9 @@ def foresee(
         _guard_move(
             place, by=by, visit=appointment, before=holds.team_of(appointment), now=now, ignoring=(appointment,)
         )
-    except (holds.SlotTaken, placing.OutsideHours, placing.OffTheGrid, placing.InThePast) as elsewhere:
-        return holds.SlotTaken(elsewhere.message, placing.alternatives(place, now=now, ignoring=appointment))
+    except holds.NotAtThatTime as elsewhen:
+        elsewhen.alternatives = placing.alternatives(place, now=now, ignoring=appointment)
+        return elsewhen
     except Refused as refusal:
         return refusal
     return None

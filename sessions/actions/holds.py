@@ -28,8 +28,14 @@ LOCK_WAIT = "3s"
 LONGEST_TAIL = timedelta(days=1)
 
 
-class SlotTaken(Refused):
-    """Somebody or something is taken at that time. ``alternatives`` are the nearest openings, in order of time."""
+class NotAtThatTime(Refused):
+    """The time cannot be had, another might. ``alternatives`` are the nearest openings, in order of time, where looked for."""
+
+    alternatives: tuple[Opening, ...] = ()
+
+
+class SlotTaken(NotAtThatTime):
+    """Somebody or something is taken at that time."""
 
     def __init__(self, message: str | Promise, alternatives: tuple[Opening, ...] = ()) -> None:
         super().__init__(message)

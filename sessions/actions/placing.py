@@ -28,14 +28,14 @@ class NotInCare(Refused):
     """The patient is discharged or has died."""
 
 
-class InThePast(Refused):
+class InThePast(holds.NotAtThatTime):
     """The time is over."""
 
     def __init__(self) -> None:
         super().__init__(_("This time has passed. Choose a later one."))
 
 
-class OffTheGrid(Refused):
+class OffTheGrid(holds.NotAtThatTime):
     """Visits of this kind begin at other minutes."""
 
     def __init__(self, grid_minutes: int) -> None:
@@ -45,7 +45,7 @@ class OffTheGrid(Refused):
         )
 
 
-class OutsideHours(Refused):
+class OutsideHours(holds.NotAtThatTime):
     """The place is shut or the person is not at work."""
 
 

@@ -5,6 +5,7 @@ from .escorts import EscortAnswer
 from .feeds import CalendarFeed
 from .merges import Merge
 from .moves import VisitMove
+from .ownviews import OwnView
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
 from .visitrequests import VisitRequest
 from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold, all_lanes
@@ -26,6 +27,7 @@ __all__ = [
     "EscortAnswer",
     "FreedSlot",
     "Merge",
+    "OwnView",
     "Reminder",
     "ReminderPlan",
     "ReminderPlanItem",

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -11,10 +12,10 @@ from clinic import localtime
 from clinic.http import StaffRequest
 from clinic.models import Location
 from sessions.availability import Span
+from sessions.models import OwnView
+from sessions.models.ownviews import MOST_CHOSEN
 
-VIEWS, GROUPS = ("day", "week", "month"), ("room", "person")
-# More rooms or people than this are as good as all.
-MOST_CHOSEN = 60
+VIEWS, GROUPS = OwnView.Span.values, OwnView.Grouping.values
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,13 @@ class Asked:
         return [uuid.UUID(text) for text in self.only]
 
     @property
+    def kept_as(self) -> dict[str, Any]:
+        """Return the same as ``choice``, as an action takes it."""
+        return {"span": OwnView.Span(self.view), "grouping": OwnView.Grouping(self.by), "only": self.ids}
+
+    @property
     def choice(self) -> dict[str, object]:
-        """Return what is kept of it for the next time: the view and whom it is about, and no day."""
+        """Return what this session keeps of it for the next look: the view and whom it is about, and no day."""
         return {"view": self.view, "by": self.by, "only": list(self.only)}
 
     def query(self, **changes: str) -> str:
@@ -81,13 +87,13 @@ class Asked:
 
 
 def asked_of(request: StaffRequest, day: date | None, kept: dict[str, object] | None = None) -> Asked:
-    """Return what the address asks for, and for what it leaves open what is ``kept``."""
-    kept = kept or {}
-    view = request.GET.get("view", kept.get("view"))
-    by = request.GET.get("by", kept.get("by"))
+    """Return what the address (or the form that is sent) asks for, and for what it leaves open what is ``kept``."""
+    kept, said = kept or {}, request.POST if request.method == "POST" else request.GET
+    view = said.get("view", kept.get("view"))
+    by = said.get("by", kept.get("by"))
     by = by if by in GROUPS else "room"
-    if "view" in request.GET or "by" in request.GET or "only" in request.GET or by != kept.get("by", by):
-        only: object = request.GET.getlist("only")
+    if "view" in said or "by" in said or "only" in said:
+        only: object = said.getlist("only")
     else:
         only = kept.get("only", [])
     tz = request.location.tz

@@ -14,7 +14,7 @@ from clinic.access import CLINICIANS, Permission, staff_view
 from clinic.errors import Refused
 from clinic.http import StaffRequest, answer
 from clinic.models import Room, User
-from sessions import timetable
+from sessions import presence, timetable
 from sessions.access import get_appointment_or_404
 from sessions.actions import changes, reminders
 from sessions.actions.holds import Team, team_of
@@ -170,7 +170,7 @@ def _parts(visit: Appointment, starts_at: datetime, team: Team) -> list[dict[str
     for part in shape.parts:
         begins, ends = timedelta(minutes=part.starts), timedelta(minutes=part.ends)
         people = [
-            f"{who.name} ({Block.Duty(seat.duty).label})"
+            (who.name, str(Block.Duty(seat.duty).label))
             for who, seat in zip(team.people, shape.seats, strict=True)
             if any(one.starts < ends and begins < one.ends for one in seat.stretches)
         ]
@@ -179,7 +179,7 @@ def _parts(visit: Appointment, starts_at: datetime, team: Team) -> list[dict[str
                 "name": str(capfirst(Block.Kind(part.kind).label)),
                 "from": localtime.clock_text(starts_at + begins, tz),
                 "to": localtime.clock_text(starts_at + ends, tz),
-                "who": ", ".join(people),
+                "who": presence.named(people),
             }
         )
     return found

@@ -19,7 +19,7 @@ from clinic.http import StaffRequest
 from clinic.models import Location, Room, User
 from patients.models import Patient
 from sessions import availability, dosegate, timetable
-from sessions.actions.holds import SlotTaken, Team
+from sessions.actions.holds import NotAtThatTime, Team
 from sessions.availability import Calendar, Opening
 from sessions.forms.visits import ChooseSlotForm, FindSlotForm, Slot
 from sessions.models import Appointment, VisitType, WaitlistEntry
@@ -302,8 +302,8 @@ def _week_label(week: date, last: date) -> str:
 
 
 def alternatives_of(refusal: Refused, choices: Choices, tz: Any) -> list[dict[str, str]]:
-    """Return the one-tap buttons that a taken slot brings along."""
-    if not isinstance(refusal, SlotTaken):
+    """Return the one-tap buttons that a time that cannot be had brings along."""
+    if not isinstance(refusal, NotAtThatTime):
         return []
     return [
         {

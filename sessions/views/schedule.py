@@ -8,14 +8,14 @@ its days are, with the table of the same figures (``density``).
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.postgres.aggregates import JSONBAgg
-from django.db.models import CharField, F, Func, Q, TextField, Value
-from django.db.models.functions import Cast, Concat, JSONArray
+from django.contrib.postgres.aggregates import ArrayAgg, JSONBAgg
+from django.db.models import CharField, DateField, DateTimeField, F, Func, IntegerField, Q, TextField, Value, Window
+from django.db.models.functions import Cast, Concat, DenseRank, JSONArray
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import formats
@@ -26,46 +26,14 @@ from clinic import audit, localtime
 from clinic.access import CLINICIANS, Permission, holds, staff_view
 from clinic.http import StaffRequest, answer, go
 from clinic.models import Closure, Room, User
-from patients.needs import Asked as AskedNeeds
-from patients.needs import needs_of
 from sessions import availability, presence, sheet, timetable
-from sessions.availability import Calendar, Span
 from sessions.models import Appointment, Block
 from sessions.models.visits import AppointmentQuerySet
 from sessions.presence import Composite
-from sessions.views import density
+from sessions.views import daylists, density, ownviews
 from sessions.views.asked import Asked, asked_of
 from sessions.views.day import visits_path
-
-
-@dataclass
-class Group:
-    """The visits of one day in one room, or with one person."""
-
-    title: str
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass
-class DayList:
-    """One day of the list, with what is shut and who is away."""
-
-    title: str
-    is_today: bool
-    groups: list[Group] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Hours:
-    """When the place is open and its people work in the asked stretch, and what it is shut for, by name."""
-
-    calendar: Calendar
-    closures: list[tuple[str, Span]]
-    people: list[User]
-
-    def away(self, who: uuid.UUID) -> list[Span]:
-        return list(self.calendar.away.get(who, ()))
+from sessions.views.daylists import Hours
 
 
 def _visits(request: StaffRequest, asked: Asked) -> AppointmentQuerySet:
@@ -100,7 +68,8 @@ def _hours(asked: Asked, people: list[User]) -> Hours:
 @staff_view(Permission.APPOINTMENT_READ)
 def schedule(request: StaffRequest, day: date | None = None) -> HttpResponse:
     """A day, a week or a month at the chosen location, by room or by person."""
-    asked = asked_of(request, day, request.session.get("schedule"))
+    own = ownviews.own_of(request)
+    asked = asked_of(request, day, request.session.get("schedule", own))
     if request.session.get("schedule") != asked.choice:
         request.session["schedule"] = asked.choice
     people = list(User.objects.working_at(asked.location.pk, *CLINICIANS).order_by("name"))
@@ -138,6 +107,7 @@ def schedule(request: StaffRequest, day: date | None = None) -> HttpResponse:
         "resources": [{**resource, "is_chosen": resource["id"] in asked.only} for resource in resources],
         "everybody_url": asked.url(only=""),
         "chosen_label": _chosen_label(asked, resources),
+        "is_own": own == asked.choice,
         "printed": localtime.moment_text(request.now, asked.location.tz),
     }
     if asked.view == "month":
@@ -147,8 +117,10 @@ def schedule(request: StaffRequest, day: date | None = None) -> HttpResponse:
             asked, hours.calendar, hours.closures, people=chosen, rooms=in_use, today=today
         )
         return answer(request, "sessions/schedule.html", context)
-    teams = presence.read(_visits(request, asked))
-    days = _day_lists(request, asked, hours, teams)
+    visits = _visits(request, asked)
+    # A week by room draws and lists visits of several as one; who is in their parts is not asked for.
+    teams = presence.read(visits) if asked.view == "day" or asked.by == "person" else {}
+    days = daylists.read(request, asked, hours, visits, teams)
     context |= {
         "days": days,
         "is_empty": not any(day.groups or day.notes for day in days),
@@ -198,6 +170,7 @@ def _calendar(
 ) -> dict[str, Any]:
     """Return what static/js/schedule.js draws the calendar from; the visits come from ``schedule_events``."""
     may_move = holds(request.user, Permission.APPOINTMENT_BOOK, asked.location.pk)
+    shown = [one for one in resources if not asked.only or one["id"] in asked.only]
     return {
         "date": asked.first.isoformat(),
         "view": asked.view,
@@ -205,7 +178,7 @@ def _calendar(
         "events": reverse("sessions:schedule_events", args=[asked.day]) + "?" + asked.query(),
         "visit": visits_path(),
         "move": [Appointment.Status.BOOKED, Appointment.Status.CONFIRMED] if may_move else [],
-        "resources": [r for r in resources if not asked.only or r["id"] in asked.only],
+        "resources": shown,
         "now": f"{request.now.astimezone(asked.location.tz):%Y-%m-%dT%H:%M}",
         "teams": {
             str(pk): {
@@ -214,7 +187,7 @@ def _calendar(
             }
             for pk, team in teams.items()
         },
-        **_shading(asked, hours),
+        **_shading(asked, hours, is_by_the_hour=asked.view == "day" or len(shown) == 1),
         "none": _("No room") if asked.by == "room" else _("Somebody else"),
         "words": {"tail": _("Overrun and turnover"), "away": _("Away"), "open": _("Open the visit")},
     }
@@ -230,8 +203,11 @@ def _title(asked: Asked) -> str:
     return _("Week of %(span)s") % {"span": f"{begins}–{formats.date_format(last, 'j M Y')}"}
 
 
-def _shading(asked: Asked, hours: Hours) -> dict[str, Any]:
-    """Return the hours to show and the stretches to shade: shut for everybody, not at work by person; and those with a name."""
+def _shading(asked: Asked, hours: Hours, *, is_by_the_hour: bool) -> dict[str, Any]:
+    """Return the hours to show and the stretches to shade: shut for everybody, not at work by person; and those with a name.
+
+    A week of many columns has a line for each day and no hours, and so only what has a name.
+    """
     tz = asked.location.tz
     wanted = [who.pk for who in hours.people] if asked.by == "person" else []
     shut: list[list[str]] = []
@@ -248,6 +224,8 @@ def _shading(asked: Asked, hours: Hours) -> dict[str, Any]:
             local_end = until.astimezone(tz)
             first = min(first, start.astimezone(tz).hour)
             last = max(last, local_end.hour + (1 if local_end.minute else 0))
+        if not is_by_the_hour:
+            continue
         if asked.by == "room":
             shut += [[wall(a), wall(b), ""] for a, b in availability.without(whole, opened)]
         for who in wanted:
@@ -265,152 +243,80 @@ def _shading(asked: Asked, hours: Hours) -> dict[str, Any]:
     return {"shut": shut, "named": named, "from": f"{max(0, first - 1):02}:00", "to": f"{min(24, last + 1):02}:00"}
 
 
-def _notes(asked: Asked, hours: Hours, day: date) -> list[str]:
-    """Return what is shut and who is away on a day, in words."""
-    tz = asked.location.tz
-    begin, end = localtime.day_bounds(day, tz)
-    notes = [
-        _("Shut: %(name)s, %(when)s.") % {"name": name, "when": localtime.stretch_text(max(a, begin), min(b, end), tz)}
-        for name, (a, b) in hours.closures
-        if a < end and b > begin
-    ]
-    for who in hours.people:
-        if asked.by == "person" and asked.only and str(who.pk) not in asked.only:
-            continue
-        notes += [
-            _("Away: %(name)s, %(when)s.")
-            % {"name": who.name, "when": localtime.stretch_text(max(a, begin), min(b, end), tz)}
-            for a, b in hours.away(who.pk)
-            if a < end and b > begin
-        ]
-    return notes
+class _Minutes(Func):
+    """Minutes on the wall clock of a zone since the midnight with which a day begins there, by the database."""
+
+    template = "(extract(epoch from %(expressions)s) / 60)::integer"
+    arg_joiner = " - "
+    output_field = IntegerField()
+
+    def __init__(self, zone: str, moment: str, since: date) -> None:
+        local = Func(Value(zone), F(moment), function="timezone", output_field=DateTimeField())
+        super().__init__(local, Cast(Value(since), DateField()))
 
 
-def _day_lists(
-    request: StaffRequest, asked: Asked, hours: Hours, teams: Mapping[uuid.UUID, Composite]
-) -> list[DayList]:
-    """Return the list: days, in them rooms or people, in them visits in order. One query.
+class _Hex(Func):
+    """An id without its dashes."""
 
-    By person, whoever has a duty in somebody else's visit has a row of their own for it, as the calendar draws it.
-    """
-    tz = asked.location.tz
-    today = localtime.day_of(request.now, tz)
-    may_move = holds(request.user, Permission.APPOINTMENT_BOOK, asked.location.pk)
-    days = {
-        day: DayList(localtime.day_text(day), day == today, notes=_notes(asked, hours, day))
-        for day in (asked.first + timedelta(days=n) for n in range(asked.days))
-    }
-    groups: dict[tuple[date, str], list[tuple[datetime, dict[str, Any]]]] = {}
-    base = visits_path()
-    heads = ("room__name", "clinician__name") if asked.by == "room" else ("clinician__name", "room__name")
-    rows = (
-        _visits(request, asked)
-        .with_called()
-        .order_by("starts_at", "id")
-        .values_list(
-            "id", "starts_at", "ends_at", "status", "called", "patient__family_name", "visit_type__name", *heads,
-            "patient_id", "confirmed_at", "held_until", "clinician_id",
-            *(f"patient__{name}" for name in AskedNeeds._fields),
-        )
-    )  # fmt: skip
-    seen = []
-    for (
-        pk, starts_at, ends_at, status, called, family, kind, head, other, patient_id, confirmed_at, held_until, lead, *said,
-    ) in rows:  # fmt: skip
-        day = localtime.day_of(starts_at, tz)
-        word = Appointment.Status(status).label
-        row = {
-            "url": f"{base}{pk}/",
-            "time": f"{localtime.clock_text(starts_at, tz)}–{localtime.clock_text(ends_at, tz)}",
-            "name": f"{called} {family}",
-            "meta": " · ".join(part for part in (kind, other) if part),
-            "look": Appointment.LOOKS[status],
-            "word": str(capfirst(word)),
-            "is_confirmed": confirmed_at is not None,
-            "needs": needs_of(AskedNeeds(*said), brief=True),
-            "move_url": f"{base}{pk}/reschedule/"
-            if may_move and status in {Appointment.Status.BOOKED, Appointment.Status.CONFIRMED}
-            else "",
-            "until": _("until %(time)s") % {"time": localtime.clock_text(held_until, tz)}
-            if status == Appointment.Status.HELD and held_until
-            else "",
-        }
-        team = teams.get(pk)
-        if team:
-            row["parts"] = _part_lines(team, starts_at, asked)
-        if asked.by == "room" or not asked.only or str(lead) in asked.only:
-            groups.setdefault((day, head or ""), []).append((starts_at, row))
-        for one in team.people if team and asked.by == "person" else ():
-            if one.person == lead or (asked.only and str(one.person) not in asked.only):
-                continue
-            begins, ends = (starts_at + timedelta(minutes=n) for n in (one.starts, one.ends))
-            own = {
-                **row,
-                "time": f"{localtime.clock_text(begins, tz)}–{localtime.clock_text(ends, tz)}",
-                "meta": " · ".join(part for part in (kind, one.duty, other) if part),
-                "move_url": "",
-                "parts": [],
-            }
-            groups.setdefault((day, one.name), []).append((begins, own))
-        seen.append(patient_id)
-    for (day, head), found in sorted(groups.items(), key=lambda one: (one[0][0], not one[0][1], one[0][1])):
-        ordered = [row for _at, row in sorted(found, key=lambda one: one[0])]
-        days[day].groups.append(Group(head or _("No room"), ordered))
-    audit.listed(request, "schedule", seen, now=request.now)
-    return list(days.values())
-
-
-def _part_lines(team: Composite, starts_at: datetime, asked: Asked) -> list[str]:
-    """Return each part of a visit of several in a line: when, what, and who is there."""
-    tz = asked.location.tz
-    return [
-        f"{localtime.clock_text(starts_at + timedelta(minutes=starts), tz)} {word}: "
-        + ", ".join(dict.fromkeys(f"{one.name} ({one.duty})" for one in team.in_part(starts, ends)))
-        for word, starts, ends in team.parts
-    ]
-
-
-class _WallClock(Func):
-    """``2027-01-13T10:00``: a moment on the wall clock of a zone, by the database."""
-
-    function = "to_char"
-    template = "%(function)s(timezone(%(expressions)s), 'YYYY-MM-DD\"T\"HH24:MI')"
+    template = "replace(%(expressions)s::text, '-', '')"
     output_field = CharField()
 
-    def __init__(self, zone: str, moment: str) -> None:
-        super().__init__(Value(zone), F(moment))
+
+def _number(field: str) -> Window:
+    """Return the place of a row's value among all values of that field, from 1: the order of ``_values``."""
+    return Window(DenseRank(), order_by=F(field).asc())
+
+
+def _values(field: str) -> ArrayAgg:
+    return ArrayAgg(field, distinct=True, order_by=field)
 
 
 @staff_view(Permission.APPOINTMENT_READ)
 def schedule_events(request: StaffRequest, day: date) -> HttpResponse:
-    """The visits of the asked stretch as JSON arrays: id, start, end, name, kind, room, person, state, tail, version.
+    """The visits of the asked stretch as JSON arrays: id, start, length, name, kind, room, person, state, tail, version.
 
-    Start and end are on the location's wall clock; the tail is the minutes for which the room stays taken afterwards.
+    Five hundred of them are under 50 kB (performance.md 6.2, W8): start and length are minutes on the location's wall clock
+    from the first day's midnight, ids have no dashes, and kind, room, person and state are places in the lists that come
+    along, from 1. The tail is the minutes for which the room stays taken afterwards.
     """
     asked = asked_of(request, day)
     zone = asked.location.time_zone
-    name = Concat(F("called"), Value(" "), F("patient__family_name"))
-    found = _visits(request, asked).with_called().aggregate(
+    start, end = (_Minutes(zone, moment, asked.first) for moment in ("starts_at", "ends_at"))
+    rows = (
+        _visits(request, asked)
+        .with_called()
+        .annotate(
+            kind_no=_number("visit_type__name"), room_no=_number("room_id"), person_no=_number("clinician_id"),
+            state_no=_number("status"),
+        )
+    )  # fmt: skip
+    found = rows.aggregate(
         rows=Cast(
             JSONBAgg(
                 JSONArray(
-                    F("id"), _WallClock(zone, "starts_at"), _WallClock(zone, "ends_at"), name, F("visit_type__name"),
-                    F("room_id"), F("clinician_id"), F("status"),
-                    F("visit_type__overrun_minutes") + F("visit_type__turnover_minutes"),
-                    F("version"),
+                    _Hex("id"), start, end - start, Concat(F("called"), Value(" "), F("patient__family_name")),
+                    F("kind_no"), F("room_no"), F("person_no"), F("state_no"),
+                    F("visit_type__overrun_minutes") + F("visit_type__turnover_minutes"), F("version"),
                 ),
                 order_by=("starts_at", "id"),
             ),
             TextField(),
         ),
-        seen=JSONBAgg("patient_id", distinct=True),
+        kinds=_values("visit_type__name"), rooms=_values("room_id"), people=_values("clinician_id"),
+        states=_values("status"), seen=ArrayAgg("patient_id", distinct=True),
     )  # fmt: skip
-    audit.listed(request, "schedule", [uuid.UUID(str(pk)) for pk in found["seen"] or []], now=request.now)
-    looks = json.dumps({str(status): [look, str(status.label).capitalize()] for status, look in _LOOKS})
-    return HttpResponse(f'{{"looks":{looks},"rows":{found["rows"] or "[]"}}}', content_type="application/json")
-
-
-_LOOKS = [(Appointment.Status(status), look) for status, look in Appointment.LOOKS.items()]
+    audit.listed(request, "schedule", found["seen"] or [], now=request.now)
+    facts = {
+        "kinds": found["kinds"] or [],
+        "rooms": [str(pk) if pk else None for pk in found["rooms"] or []],
+        "people": [str(pk) for pk in found["people"] or []],
+        "states": [
+            [state, Appointment.LOOKS[state], str(capfirst(Appointment.Status(state).label))]
+            for state in found["states"] or []
+        ],
+    }
+    text = json.dumps(facts, separators=(",", ":"))
+    return HttpResponse(f'{text[:-1]},"rows":{found["rows"] or "[]"}}}', content_type="application/json")
 
 
 _IN_SHEET = (

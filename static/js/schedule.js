@@ -35,10 +35,14 @@ function behind(id, className, start, end, resourceIds) {
 async function visits(facts) {
   const answer = await fetch(facts.events, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(String(answer.status));
-  const { looks, rows } = await answer.json();
+  const { kinds, rooms, people, states, rows } = await answer.json();
   const names = new Set(facts.resources.map((resource) => resource.id));
-  return rows.flatMap(([id, start, end, name, kind, room, person, status, tail, version]) => {
-    const [look, word] = looks[status];
+  return rows.flatMap(([hex, from, length, name, kindNo, roomNo, personNo, stateNo, tail, version]) => {
+    const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+    const start = plus(`${facts.date}T00:00`, from);
+    const end = plus(start, length);
+    const [kind, room, person] = [kinds[kindNo - 1], rooms[roomNo - 1], people[personNo - 1]];
+    const [status, look, word] = states[stateNo - 1];
     const team = facts.teams[id];
     const own = [facts.by === "room" ? room : person].find((taken) => names.has(taken)) ?? "none";
     const classNames = ["look", `status-${look}`];
@@ -147,7 +151,9 @@ function content({ event, timeText }) {
 
 /* Dropped somewhere else, a visit asks: the server says in words what would move and who is told, and what is in the way.
    Nothing has moved until that is answered; whoever closes the question leaves the visit where it was. */
-function ask(facts, { event, revert, newResource }) {
+function ask(facts, { event, revert = () => {}, newResource }) {
+  if (isAsking) return revert();
+  isAsking = true;
   const dialog = document.getElementById("move-dialog");
   const asked = new URLSearchParams({
     at: `${event.start.getFullYear()}-${two(event.start.getMonth() + 1)}-${two(event.start.getDate())}T${two(event.start.getHours())}:${two(event.start.getMinutes())}`,
@@ -157,16 +163,22 @@ function ask(facts, { event, revert, newResource }) {
   const column = (newResource ?? {}).id;
   if (column && column !== "none") asked.set(facts.by === "room" ? "room" : "clinician", column);
   const url = `${facts.visit}${event.extendedProps.id}/confirm-move/?${asked}`;
-  dialog.addEventListener("close", revert, { once: true });
   htmx
     .ajax("GET", url, { target: "#move-body", swap: "innerHTML" })
     .then(() => {
       if (!dialog.querySelector("[data-move-facts]")) throw new Error("no answer");
+      dialog.addEventListener("close", revert, { once: true });
       dialog.showModal();
       dialog.querySelector("h2")?.focus();
     })
-    .catch(revert);
+    .catch(revert)
+    .finally(() => {
+      isAsking = false;
+    });
 }
+
+// One question at a time: what is dropped while another one is on its way goes back.
+let isAsking = false;
 
 const two = (number) => String(number).padStart(2, "0");
 

@@ -79,11 +79,11 @@ def choose(page: Page, words: str) -> None:
     page.locator(f"label.slot:has(input[data-slot-label^='{words}'])").first.click()
 
 
-def register(page: Page, given: str, family: str, email: str) -> None:
+def register(page: Page, given: str, family: str, email: str, born: str) -> None:
     page.goto("/patients/register/")
     page.get_by_label("First name").fill(given)
     page.get_by_label("Last name").fill(family)
-    page.get_by_label("Birth date").fill("3/4/1988")
+    page.get_by_label("Birth date").fill(born)
     page.get_by_role("textbox", name="E-mail").fill(email)
     page.get_by_role("button", name="Register").click()
     expect(page.get_by_role("heading", level=1, name=f"{given} {family}")).to_be_visible()
@@ -160,8 +160,8 @@ def test_from_a_question_to_the_check_in(
     assert house.now() >= VISIT - timedelta(days=1)
     assert "14 January 2027" in reminder
     frida = sign_in(browse(), "Frida")
-    for given in ("Nora", "Otis"):
-        register(frida, given, "Quick", f"{given.lower()}@post.example")
+    for given, born in (("Nora", "3/4/1988"), ("Otis", "11/30/1961")):
+        register(frida, given, "Quick", f"{given.lower()}@post.example", born)
     assert len(house.letters_to(ROSA)) == before + 1, "rounds of beat went by, and no second one came"
 
     # On the day Felix checks her in.

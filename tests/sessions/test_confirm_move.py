@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from clinic.models import AuditEvent
 from patients.models import ContactPreference
-from sessions.actions import changes, reminders
+from sessions.actions import changes, holds, placing, reminders
 from sessions.forms.visits import Slot
 from sessions.models import Appointment, ChangeRequest, Reminder, ResourceHold
 from tests import factories as make
@@ -39,8 +39,8 @@ def test_it_says_from_to_and_who_is_told_and_does_nothing(
 ) -> None:
     before = list(ResourceHold.objects.values_list("pk", "during", "is_live"))
     text = words(signed_in(cast.frida).get(url(visit, room=str(cast.second_room.pk), version="1", back="schedule")))
-    assert "Thu 14 Jan 2027 10:00 MST" in text
-    assert "Fri 15 Jan 2027 14:00 MST" in text
+    assert "<s>Thu 14 Jan 2027 10:00 MST until 11:15</s>" in text
+    assert "Fri 15 Jan 2027 14:00 MST</strong> until 15:15" in text
     assert "Dana Deng · Birch" in text
     assert "Quinn, by e-mail, now:" in text
     assert "Letters about the old time that have not gone are withdrawn." in text
@@ -62,6 +62,23 @@ def test_what_it_says_of_letters_is_what_the_move_brings(cast: Cast, visit: Appo
     assert sorted((one.kind, one.channel) for one in foreseen if not one.reason) == sorted(
         rows.values_list("kind", "channel")
     )
+
+
+def test_what_refuses_the_move_is_foreseen_by_its_own_name(cast: Cast, visit: Appointment, now: Any) -> None:
+    team = holds.team_of(visit)
+    for starts_at, kind in (
+        (at("20:00", 15), placing.OutsideHours), (at("14:05", 15), placing.OffTheGrid),
+        (at("10:00", 11), placing.InThePast), (TEN, changes.NothingChanged),
+    ):  # fmt: skip
+        found = changes.foresee(
+            by=cast.frida, appointment=visit, team=team, room=cast.room, starts_at=starts_at, now=make.NOON
+        )
+        assert type(found) is kind
+        with pytest.raises(kind):
+            changes.move(
+                by=cast.frida, appointment=visit, team=team, room=cast.room, starts_at=starts_at, seen_version=1,
+                now=make.NOON,
+            )  # fmt: skip
 
 
 def test_nobody_writes_and_so_somebody_phones(cast: Cast, visit: Appointment, now: Any, signed_in: SignedIn) -> None:
@@ -104,6 +121,7 @@ def test_refusals(
     text = words(signed_in(cast.frida).get(url(visit, **asked)))
     assert said in text
     assert "Move the visit" not in text
+    assert ('name="slot"' in text) == (said not in {"Choose a time from the list.", "at that time already"})
     assert "Find another time" in text
 
 
@@ -159,7 +177,10 @@ def test_a_dosing_visit_moves_with_all_its_parts(cast: Cast, now: Any, signed_in
     text = words(signed_in(cast.frida).get(url(visit, at="2027-01-18T13:00")))
     for part in ("Preparation</strong> 13:00–13:30", "Dosing</strong> 13:30–14:45", "Integration</strong> 14:45–15:30"):
         assert part in text
-    assert "Theo Thorne (therapist), Dana Deng (prescriber)" in text
+    # Milo watches the first hour alone and goes on beside others: two duties, one person.
+    dosing = text.split("Dosing</strong>")[1].split("</li>")[0]
+    assert "Theo Thorne (therapist), Dana Deng (prescriber), Milo Marsh (monitor" in dosing
+    assert dosing.count("Milo Marsh") == 1
     assert "Monitor 1" in text
     assert "Dogwood is kept until 16:15" in text
     assert "Pat confirmed the old time" in text
