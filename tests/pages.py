@@ -293,6 +293,7 @@ LOOKS: dict[str, Look] = {
     "sessions:ask_change(appointment_id)": Look("pat_user", refused={"message": "x" * 501}),
     "sessions:ask_visit": Look("pat_user", refused={"kind": "x"}),
     "sessions:answer_visit_request(visit_request_id)": Look("frida", refused=_EMPTY),
+    "sessions:choose_my_time(appointment_id)": Look("pat_user", ("", "?anybody=on"), refused=_EMPTY),
     "sessions:cancel_my_visit(appointment_id)": Look("pat_user", refused=_EMPTY),
     "sessions:say_where_i_am(appointment_id)": Look("pat_user", refused=_EMPTY),
     # Coming in and going out: allauth's views behind our frame.

@@ -353,6 +353,31 @@ class MyVisitForm(words.Form):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2_000_000_000)
 
 
+class MyTimesForm(words.Form):
+    """Which days a patient looks at, and whether with anybody. What is wrong in an address is left out."""
+
+    begin = forms.DateField(required=False)
+    anybody = forms.BooleanField(required=False)
+
+
+class ChooseMyTimeForm(MyVisitForm):
+    """The moment that a patient picked from the list; who and where is found by the action."""
+
+    slot = forms.CharField(
+        label=_("Time"), max_length=40, error_messages={"required": _("Choose a time from the list.")}
+    )
+
+    def clean_slot(self) -> datetime:
+        sentence = _("Choose a time from the list.")
+        try:
+            moment = datetime.fromisoformat(self.cleaned_data["slot"])
+        except ValueError as error:
+            raise forms.ValidationError(sentence) from error
+        if moment.tzinfo is None or not 1900 <= moment.year < 2200:
+            raise forms.ValidationError(sentence)
+        return moment
+
+
 class WhereIAmForm(MyVisitForm):
     """Where a patient will be for a visit from afar, and how they are reached. Never prefilled: it is asked each time."""
 

@@ -19,7 +19,7 @@ from patients.access import my_patient
 from patients.models import Patient
 from sessions import ical
 from sessions.access import get_my_appointment_or_404, get_my_change_request_or_404
-from sessions.actions import changes, myvisits, wishes
+from sessions.actions import changes, mymoves, myvisits, wishes
 from sessions.forms.visits import AskChangeForm, CancelMyVisitForm, MyVisitForm, WhereIAmForm
 from sessions.models import Appointment, ChangeRequest, VisitRequest, WaitlistOffer, without_offers
 from sessions.views import feeds
@@ -42,7 +42,7 @@ def _to_come(patient: Patient, now: datetime) -> Any:
     return _mine(patient).filter(status__in=Appointment.EXPECTED, ends_at__gte=now).order_by("starts_at", "id")
 
 
-def _view_of(visit: Appointment, patient: Patient, now: datetime) -> dict[str, Any]:
+def view_of(visit: Appointment, patient: Patient, now: datetime) -> dict[str, Any]:
     """Return a visit in the patient's words: the clinic's time, and their own where it differs."""
     tz = visit.location.tz
     day = localtime.day_of(visit.starts_at, tz)
@@ -81,6 +81,8 @@ def _view_of(visit: Appointment, patient: Patient, now: datetime) -> dict[str, A
         "when_words": _when_words(day, localtime.day_of(now, tz)) if visit.is_open else "",
         "is_to_come": visit.is_open and visit.starts_at > now,
         "can_ask": visit.can_be_moved and visit.visit_type.patient_may_request_change and now <= visit.notice_ends_at(),
+        "can_choose": visit.course_id is None and mymoves.is_picked_by_patients(visit.visit_type),
+        "choose_url": reverse("sessions:choose_my_time", args=[visit.pk]),
         "ask_until": localtime.moment_text(visit.notice_ends_at(), tz),
     }
 
@@ -110,7 +112,7 @@ def _wishes(visit: Appointment) -> list[dict[str, Any]]:
 def portal_home(request: PortalRequest) -> HttpResponse:
     """The next visit, what comes after it, and what waits for the patient."""
     patient = my_patient(request)
-    coming = [_view_of(visit, patient, request.now) for visit in _to_come(patient, request.now)[:4]]
+    coming = [view_of(visit, patient, request.now) for visit in _to_come(patient, request.now)[:4]]
     answered = (
         ChangeRequest.objects.filter(
             appointment__patient=patient, status=ChangeRequest.Status.REFUSED,
@@ -167,8 +169,8 @@ def portal_visits(request: PortalRequest) -> HttpResponse:
     past = _mine(patient).exclude(pk__in=_to_come(patient, request.now).values("pk")).order_by("-starts_at", "-id")
     context = {
         "patient": patient,
-        "to_come": [_view_of(visit, patient, request.now) for visit in _to_come(patient, request.now)[:SHOWN]],
-        "past": [_view_of(visit, patient, request.now) for visit in past[:SHOWN]],
+        "to_come": [view_of(visit, patient, request.now) for visit in _to_come(patient, request.now)[:SHOWN]],
+        "past": [view_of(visit, patient, request.now) for visit in past[:SHOWN]],
         "home": patient.home_location,
     }
     return answer(request, "sessions/portal_visits.html", context)
@@ -184,7 +186,7 @@ def portal_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRespo
 def _visit_context(request: PortalRequest, visit: Appointment) -> dict[str, Any]:
     asked = _wishes(visit)
     return {
-        "visit": _view_of(visit, visit.patient, request.now),
+        "visit": view_of(visit, visit.patient, request.now),
         "wishes": asked,
         "is_waiting": any(wish["is_open"] for wish in asked),
         "needs_numbers": any(crisis.may_mean_danger(wish["message"]) for wish in asked),
@@ -232,7 +234,7 @@ def ask_change(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRespons
             return go(request, "sessions:portal_visit", visit.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
     context = {
-        "form": form, "visit": _view_of(visit, visit.patient, request.now),
+        "form": form, "visit": view_of(visit, visit.patient, request.now),
         "needs_numbers": crisis.may_mean_danger(request.POST.get("message", "")),
     }  # fmt: skip
     return answer(request, "sessions/ask_change.html", context, status=status)
@@ -273,7 +275,7 @@ def cancel_my_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRe
     status = UNPROCESSABLE if request.method == "POST" else 200
     context = {
         "form": form,
-        "visit": _view_of(visit, visit.patient, request.now),
+        "visit": view_of(visit, visit.patient, request.now),
         "closed": _closed(visit, request.now),
     }
     return answer(request, "sessions/cancel_my_visit.html", context, status=status)
@@ -320,7 +322,7 @@ def say_where_i_am(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRes
             messages.success(request, _("Thank you. We know where you will be."))
             return go(request, "sessions:portal_visit", visit.pk)
     status = UNPROCESSABLE if request.method == "POST" else 200
-    context = {"form": form, "visit": _view_of(visit, visit.patient, request.now)}
+    context = {"form": form, "visit": view_of(visit, visit.patient, request.now)}
     return answer(request, "sessions/say_where_i_am.html", context, status=status)
 
 
