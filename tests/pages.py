@@ -253,7 +253,7 @@ LOOKS: dict[str, Look] = {
     "sessions:schedule_events(day)": Look("frida", not_a_page="JSON for the calendar"),
     "sessions:schedule_csv(day)": Look("frida", not_a_page="a spreadsheet"),
     "sessions:say_away": Look("frida", refused=_EMPTY),
-    "sessions:absence(time_off_id)": Look("frida", refused=_EMPTY, instead={"time_off_id": "ill_id"}),
+    "sessions:absence(time_off_id)": Look("frida", refused={"line": "x"}, instead={"time_off_id": "ill_id"}),
     "sessions:calendar_feed": Look("dana"),
     "sessions:utilisation_report": Look("ada", ("", "?by=quarter")),
     "sessions:utilisation_csv": Look("ada", not_a_page="a spreadsheet"),
