@@ -6,7 +6,7 @@ chosen never clashes, nobody's ratio is broken, and a dose and the talk after it
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -127,6 +127,22 @@ class _Search:
 
 def _sum(one: Cost, other: Cost) -> Cost:
     return (one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3])
+
+
+def is_in_order(
+    was: Mapping[uuid.UUID, datetime], becomes: Mapping[uuid.UUID, datetime], doses: Collection[uuid.UUID]
+) -> bool:
+    """Return whether each dose comes before and after the same doses and preparations of its patient as it ``was``.
+
+    ``becomes`` has those whose time is known. A dose is decided after the one before it, and a patient is prepared before a dose.
+    """
+    moved = [key for key, at in becomes.items() if at != was[key]]
+    return all(
+        (was[one] < was[other]) == (becomes[one] < becomes[other])
+        for one in moved
+        for other in becomes
+        if other != one and (one in doses or other in doses)
+    )
 
 
 def pairs(doses: Mapping[uuid.UUID, Span], talks: Mapping[uuid.UUID, Span]) -> list[tuple[uuid.UUID, uuid.UUID]]:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from clinic.models import Device, Location, TimeOff
+from clinic.models import Device, Location, TimeOff, WorkItem
 from patients.models import CareTeamMember
 from sessions import availability, courserest, dosegate, standin, timetable
 from sessions.actions import absences, recalls
 from sessions.availability import Calendar, Obstacle, Opening, Span
-from sessions.models import TALKS, Appointment, Block, ResourceHold
+from sessions.models import PREPARATIONS, TALKS, Appointment, Block, ResourceHold
 from sessions.standin import Case, Place
 from sessions.timetable import Choices
 
@@ -47,9 +47,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What has begun and is left alone, what is proposed of the rest, and how many more there are here and elsewhere."""
+    """What has begun and is left alone, all the rest here, what is proposed of it, and how many more there are here and elsewhere."""
 
     begun: list[Appointment]
+    waiting: list[Appointment]
     lines: list[Line]
     more: int
     elsewhere: int
@@ -75,8 +76,23 @@ def propose(time_off: TimeOff, location: Location, now: datetime) -> Proposal:
     here = [one for one in found if one.location_id == location.pk]
     begun = [one for one in here if one.starts_at <= now or one.status in {Status.CHECKED_IN, Status.IN_PROGRESS}]
     waiting = [one for one in here if one not in begun]
-    lines = _Planner(time_off, location, waiting[:MOST], now).lines() if waiting else []
-    return Proposal(begun, lines, max(0, len(waiting) - MOST), len(found) - len(here))
+    lines = _Planner(time_off, location, _first(waiting, time_off), now).lines() if waiting else []
+    return Proposal(begun, waiting, lines, max(0, len(waiting) - MOST), len(found) - len(here))
+
+
+def _first(waiting: list[Appointment], time_off: TimeOff) -> list[Appointment]:
+    """Return the visits to decide about, in order of time: of too many first those nobody is asked to call about yet.
+
+    What is called about stays undecided for days, and would keep the others from ever being shown.
+    """
+    if len(waiting) <= MOST:
+        return waiting
+    calls = WorkItem.objects.open().filter(
+        kind=WorkItem.Kind.CALL_PATIENT, subject_id__in=[one.pk for one in waiting], created_at__gte=time_off.entered_at
+    )
+    called = set(calls.values_list("subject_id", flat=True))
+    chosen = {one.pk for one in sorted(waiting, key=lambda one: one.pk in called)[:MOST]}
+    return [one for one in waiting if one.pk in chosen]
 
 
 class _Planner:
@@ -220,16 +236,20 @@ class _Hours:
         self.tz, self.least, self.waiting = location.tz, dosegate.days_between(now), waiting
         self.doses: dict[uuid.UUID, dict[uuid.UUID, Span]] = defaultdict(dict)
         self.talks: dict[uuid.UUID, dict[uuid.UUID, Span]] = defaultdict(dict)
+        # When doses and preparations begin, whose order stays.
+        self.steps: dict[uuid.UUID, dict[uuid.UUID, datetime]] = defaultdict(dict)
         rows = Appointment.objects.live().filter(patient__in=patients)
         for pk, patient, start, end, is_dose, code in rows.values_list(
             "pk", "patient_id", "starts_at", "ends_at", "visit_type__is_dosing", "visit_type__code"
         ):
             if is_dose or code in TALKS:
                 (self.doses if is_dose else self.talks)[patient][pk] = (start, end)
+            if is_dose or code in PREPARATIONS:
+                self.steps[patient][pk] = start
         self.pairs = {patient: standin.pairs(self.doses[patient], self.talks[patient]) for patient in list(self.doses)}
 
     def fits(self, patient: uuid.UUID, times: Mapping[uuid.UUID, datetime]) -> bool:
-        """Return whether a patient's doses keep their distance and their talks their hours, with some visits at these times.
+        """Return whether a patient's doses keep their distance and order and their talks their hours, with some visits at these times.
 
         Of the visits that wait for a place those without a time are not asked about.
         """
@@ -239,6 +259,10 @@ class _Hours:
                 return times[key], times[key] + (own[key][1] - own[key][0])
             return None if key in self.waiting else own[key]
 
+        steps = self.steps[patient]
+        known = {key: times.get(key, at) for key, at in steps.items() if key in times or key not in self.waiting}
+        if not standin.is_in_order(steps, known, self.doses[patient]):
+            return False
         doses, talks = self.doses[patient], self.talks[patient]
         for key in times.keys() & doses.keys():
             if times[key] == doses[key][0]:

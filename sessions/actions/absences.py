@@ -22,7 +22,7 @@ from sessions.actions import changes, courses, holds, reminders
 from sessions.actions.changes import Why
 from sessions.actions.courses import Dropped, Moved
 from sessions.availability import Span
-from sessions.models import TALKS, Appointment, VisitMove
+from sessions.models import PREPARATIONS, TALKS, Appointment, VisitMove
 
 # Whoever comes within a day is called within two hours, and half an hour before they would be there.
 SOON, CALL_SOON, BEFORE = timedelta(days=1), timedelta(hours=2), timedelta(minutes=30)
@@ -52,6 +52,15 @@ class NotOneOfTheirs(Refused):
         super().__init__(_("A visit in this proposal no longer needs anybody else. Look at the new one below."))
 
 
+class OutOfOrder(Refused):
+    """A dose would change places with another one, or with the preparation for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("It would change places with another dose of this patient, or with the preparation for one. Choose another time, or call and decide.")
+        )  # fmt: skip
+
+
 class NoneOfIt(Refused):
     """One line cannot be done, so none is. ``visit`` is whose line it is."""
 
@@ -65,10 +74,12 @@ class NoneOfIt(Refused):
 
 @dataclass(frozen=True)
 class _Hours:
-    """The doses and talks of the patients concerned, and which talk belongs to which dose."""
+    """The doses and talks of the patients concerned, which talk belongs to which dose, and when doses and preparations of each begin."""
 
     spans: dict[uuid.UUID, Span]
     pairs: list[tuple[uuid.UUID, uuid.UUID]]
+    steps: dict[uuid.UUID, dict[uuid.UUID, datetime]]
+    doses: set[uuid.UUID]
 
 
 @transaction.atomic
@@ -84,7 +95,8 @@ def carry_out(
     """Move the visits as proposed, put everybody concerned on the calls list, and return how many calls there are. All or none.
 
     ``undecided`` stay as they are and are called about. Refuses, with the visit it is about, whatever moving refuses; one that has
-    begun, was changed since it was looked at, or does not need the person; and a talk or dose that would leave the other's hours.
+    begun, was changed since it was looked at, or does not need the person; a talk or dose that would leave the other's hours; and a dose
+    or a preparation that would come before or after another dose than it did.
     """
     if not (moved or undecided):
         raise NothingChosen
@@ -111,12 +123,28 @@ def carry_out(
         _guard_hours(before, _hours(patients), moved)
     for line in touched:
         starts = min(line.visit.starts_at, line.place.starts_at if isinstance(line, Moved) else line.visit.starts_at)
-        reminders.ask_to_call(by=by, visit=line.visit, due_at=_call_by(location, starts, now), now=now)
+        due_at = min(_call_by(location, starts, now), _take_over_calls(by, line.visit, time_off, now) or starts)
+        reminders.ask_to_call(by=by, visit=line.visit, due_at=due_at, now=now)
     audit.record(
         by, audit.Verb.ABSENCE_REPLANNED, time_off, now=now, location_id=location.pk,
         details={"moved": len(moved), "undecided": len(undecided)},
     )  # fmt: skip
     return len(touched)
+
+
+def _take_over_calls(by: User, visit: Appointment, time_off: TimeOff, now: datetime) -> datetime | None:
+    """Close the calls about a visit that were asked for before the absence, and return when the first was due; None without any.
+
+    One call says it all, and the list of the absence has those that it asked for.
+    """
+    items = WorkItem.objects.open().filter(kind=WorkItem.Kind.CALL_PATIENT, subject_id=visit.pk)
+    older = items.filter(created_at__lt=time_off.entered_at).order_by("due_at").first()
+    if older is None:
+        return None
+    worklist.close_about(
+        by=by, kind=WorkItem.Kind.CALL_PATIENT, subject_id=visit.pk, outcome=WorkItem.Outcome.NOT_NEEDED, now=now
+    )
+    return older.due_at
 
 
 def _call_by(location: Location, starts: datetime, now: datetime) -> datetime:
@@ -181,6 +209,7 @@ def _hours(patients: Iterable[uuid.UUID]) -> _Hours:
     spans: dict[uuid.UUID, Span] = {}
     doses: dict[uuid.UUID, dict[uuid.UUID, Span]] = defaultdict(dict)
     talks: dict[uuid.UUID, dict[uuid.UUID, Span]] = defaultdict(dict)
+    steps: dict[uuid.UUID, dict[uuid.UUID, datetime]] = defaultdict(dict)
     rows = Appointment.objects.live().filter(patient__in=list(patients))
     for pk, patient, start, end, is_dose, code in rows.values_list(
         "pk", "patient_id", "starts_at", "ends_at", "visit_type__is_dosing", "visit_type__code"
@@ -188,11 +217,14 @@ def _hours(patients: Iterable[uuid.UUID]) -> _Hours:
         spans[pk] = (start, end)
         if is_dose or code in TALKS:
             (doses if is_dose else talks)[patient][pk] = (start, end)
-    return _Hours(spans, [pair for patient in doses for pair in standin.pairs(doses[patient], talks[patient])])
+        if is_dose or code in PREPARATIONS:
+            steps[patient][pk] = start
+    pairs = [pair for patient in doses for pair in standin.pairs(doses[patient], talks[patient])]
+    return _Hours(spans, pairs, steps, {pk for own in doses.values() for pk in own})
 
 
 def _guard_hours(before: _Hours, after: _Hours, moved: Sequence[Moved]) -> None:
-    """Refuse a talk and its dose that were within their hours and are not any more."""
+    """Refuse a talk and its dose that were within their hours and are not any more, and doses in another order than before."""
     by_key = {one.visit.pk: one.visit for one in moved}
     for dose, talk in before.pairs:
         if (dose in by_key or talk in by_key) and not courserest.is_within(after.spans[dose], after.spans[talk]):
@@ -200,6 +232,11 @@ def _guard_hours(before: _Hours, after: _Hours, moved: Sequence[Moved]) -> None:
                 raise courses.OutOfItsHours(
                     _("The talk would not be one to three days after its dose any more. Plan both together on the visit’s page.")
                 )  # fmt: skip
+
+    for patient, steps in before.steps.items():
+        if not standin.is_in_order(steps, after.steps[patient], before.doses):
+            with _about(next(one.visit for one in moved if one.visit.pk in steps)):
+                raise OutOfOrder
 
 
 @transaction.atomic

@@ -9,13 +9,14 @@ from .ownviews import OwnView
 from .reminders import Reminder, ReminderPlan, ReminderPlanItem
 from .visitrequests import VisitRequest
 from .visits import RECORD_WITHIN, UNDO_CHECK_IN_WITHIN, Appointment, Block, ChangeRequest, ResourceHold, all_lanes
-from .visittypes import DOSING, INTAKE, INTEGRATION, TALKS, VisitType
+from .visittypes import DOSING, INTAKE, INTEGRATION, PREPARATIONS, TALKS, VisitType
 from .waitlist import FreedSlot, WaitlistEntry, WaitlistOffer, without_offers
 
 __all__ = [
     "DOSING",
     "INTAKE",
     "INTEGRATION",
+    "PREPARATIONS",
     "RECORD_WITHIN",
     "TALKS",
     "UNDO_CHECK_IN_WITHIN",

@@ -17,6 +17,8 @@ INTAKE = "intake"
 DOSING, INTEGRATION = "dosing", "integration"
 # Every kind of talk after a dose.
 TALKS = (INTEGRATION, "integration_remote")
+# Every kind of visit that comes before the dose it prepares for.
+PREPARATIONS = ("preparation", "preparation_remote")
 
 
 class VisitTypeQuerySet(models.QuerySet["VisitType"]):

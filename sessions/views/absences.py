@@ -96,6 +96,8 @@ def absence(request: StaffRequest, time_off_id: uuid.UUID) -> HttpResponse:
             form.add_error(None, _sentence(refusal))
             cause = refusal.__cause__
             unmet = cause.unmet if isinstance(cause, placing.DoseNotMet) else ()
+            time_off.refresh_from_db(fields=["cancelled_at"])
+            proposal = None if time_off.cancelled_at else standins.propose(time_off, location, request.now)
         else:
             said = ngettext("%(n)d patient is on the calls list.", "%(n)d patients are on the calls list.", calls)
             messages.success(request, said % {"n": calls})
@@ -105,7 +107,7 @@ def absence(request: StaffRequest, time_off_id: uuid.UUID) -> HttpResponse:
         "zone": localtime.zone_text(request.now, location.tz),
     }  # fmt: skip
     if proposal is not None:
-        calls_open = _calls(request, time_off, location, [*(one.visit for one in proposal.lines), *proposal.begun])
+        calls_open = _calls(request, time_off, location, [*proposal.waiting, *proposal.begun])
         called = {row["visit_id"] for row in calls_open if not row["done"]}
         ticked = set(request.POST.getlist("take")) if form.is_bound else None
         context |= {

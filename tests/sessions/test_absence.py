@@ -14,7 +14,7 @@ from clinic.actions import hours
 from clinic.models import TimeOff, User, WorkItem
 from patients.models import Patient
 from sessions import standins, visitkinds
-from sessions.actions import absences, attendance, changes, visits, visittypes
+from sessions.actions import absences, attendance, changes, reminders, visits, visittypes
 from sessions.actions.courses import Dropped, Moved, Planned
 from sessions.actions.holds import Team, team_of
 from sessions.models import Appointment, ResourceHold, VisitMove, VisitType
@@ -182,6 +182,63 @@ def test_nothing_fits_is_said_and_called_about(cast: Cast, signed_in: SignedIn, 
     assert "cannot be as it was planned" in html
     dose.refresh_from_db()
     assert (dose.version, dose.starts_at, VisitMove.objects.exists()) == (1, at("10:00"), False)
+    assert now
+
+
+def test_doses_and_preparations_keep_their_order(cast: Cast) -> None:
+    """The first of two doses finds no time before the second: called about, and never after it; a preparation stays before its dose."""
+    publish_dosing(cast)
+    row = next(row for row in visitkinds.FIRST_KINDS if row["code"] == "preparation")
+    kind = visittypes.publish(by=cast.ada, now=make.NOON, **row)
+    may_be_dosed(cast, cast.pat)
+    with_team, room = team(cast, monitor(cast)), dosing_room(cast)
+    preparation = book_talk(cast, kind, at("15:00", 15), cast.theo)
+    first = book_dose(cast, cast.pat, with_team, room, starts_at=at("09:00", 18))
+    book_dose(cast, cast.pat, with_team, room, starts_at=at("09:00", 21))
+    off = ill(cast, cast.dana, 13, 20)
+    line = next(one for one in propose(cast, off).lines if one.visit == first)
+    assert (line.chosen, line.case.places) == (None, ())
+    after = Moved(first, 1, Planned(first.visit_type, with_team, room, at("09:00", 25)))
+    with pytest.raises(absences.NoneOfIt, match="change places with another dose"):
+        absences.carry_out(
+            by=cast.frida, time_off=off, location=cast.denver, moved=[after], undecided=[], now=make.NOON
+        )
+    first.refresh_from_db()
+    assert first.version == 1
+    # Nobody prepares anybody before that Monday: an hour is left before the dose, and none after it is proposed.
+    hours.cancel_time_off(by=cast.ada, time_off=off, location=cast.denver, now=make.NOON)
+    for who in (cast.tess, cast.tara):
+        ill(cast, who, 13, 15)
+    found = propose(cast, ill(cast, cast.theo, 13, 15)).lines
+    assert [one.visit for one in found] == [preparation]
+    assert {place.starts_at for place in found[0].case.places} == {at("08:00", 18)}
+    assert list(broken()) == []
+
+
+def test_an_older_call_is_taken_over_and_nobody_is_forgotten_of_many(
+    cast: Cast, signed_in: SignedIn, now: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call asked for before is replaced by the one of the absence; what is called about makes room for those not yet shown."""
+    monkeypatch.setattr(standins, "MOST", 1)
+    visit, other = book(cast), book(cast, cast.pat, starts_at=at("13:00"))
+    soon = make.NOON + timedelta(hours=1)
+    older = reminders.ask_to_call(by=cast.frida, visit=visit, due_at=soon, now=make.NOON - timedelta(hours=1))
+    off = ill(cast, cast.dana)
+    page = reverse("sessions:absence", args=[off.pk])
+    client = signed_in(cast.frida)
+    found = propose(cast, off)
+    assert ([one.visit for one in found.lines], found.more) == ([visit], 1)
+    # A call about something else does not count as one of this absence.
+    assert "Whom to call" not in client.get(page).content.decode()
+    absences.carry_out(
+        by=cast.frida, time_off=off, location=cast.denver, moved=[], undecided=[Dropped(visit, 1)], now=make.NOON
+    )
+    older.refresh_from_db()
+    call = WorkItem.objects.get(kind=WorkItem.Kind.CALL_PATIENT, closed_at=None)
+    assert (older.outcome, call.subject_id, call.due_at) == ("not_needed", visit.pk, soon)
+    assert [one.visit for one in propose(cast, off).lines] == [other]
+    # The call stays on the page, also of a visit that gave its line to another one.
+    assert "One call is still to be made" in client.get(page).content.decode()
     assert now
 
 
