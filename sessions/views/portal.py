@@ -137,7 +137,8 @@ def portal_home(request: PortalRequest) -> HttpResponse:
     offered = [
         {
             "title": _("A time is free for you"),
-            "text": _("It is kept for you until %(until)s.") % {"until": localtime.clock_text(offer.expires_at, patient.tz)},
+            "text": _("It is kept for you until %(until)s.")
+            % {"until": f"{localtime.clock_text(offer.expires_at, patient.tz)} {localtime.zone_text(offer.expires_at, patient.tz)}"},
             "url": reverse("sessions:portal_waitlist"),
             "minutes": 1,
         }
