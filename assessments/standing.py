@@ -3,12 +3,14 @@
 What the rows mean is in ``assessments/gate.py`` and ``assessments/workup.py``. The number of queries does not grow with the rows.
 """
 
-import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet
 
 from assessments import factsheet, gate, workup
 from assessments.facts import Facts
@@ -80,13 +82,13 @@ def unmet_for_dose(
 
 def routes_of(patient: Patient, now: datetime) -> frozenset[str]:
     """Return the routes by which a patient is cleared, or was until it was suspended: what they are asked to agree to. One query."""
-    return routes_of_many([patient.pk], now).get(patient.pk, frozenset())
+    return frozenset(_routes().filter(patient=patient).values_list("route", flat=True))
 
 
-def routes_of_many(patient_ids: Collection[uuid.UUID], now: datetime) -> dict[uuid.UUID, frozenset[str]]:
-    """Return the same for many patients; whoever is cleared for nothing is left out. One query."""
-    found: dict[uuid.UUID, frozenset[str]] = {}
-    rows = Clearance.objects.live().filter(patient_id__in=patient_ids).exclude(route="")
-    for patient_id, route in rows.values_list("patient_id", "route"):
-        found[patient_id] = found.get(patient_id, frozenset()) | {route}
-    return found
+def routes_column(patient: str) -> ArraySubquery:
+    """Return a column for a query whose rows name a patient by ``patient``: the list of those routes."""
+    return ArraySubquery(_routes().filter(patient=OuterRef(patient)).values("route"))
+
+
+def _routes() -> QuerySet[Clearance]:
+    return Clearance.objects.live().exclude(route="")

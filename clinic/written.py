@@ -13,9 +13,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-# What stands for whom, for where, for the reader and for the moment in a query that is being written.
-WHO, WHERE, BY, WHEN = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3), datetime(1, 1, 1, tzinfo=UTC)
-MARKS = (WHO, WHERE, BY, WHEN)
+# What stands for whom, for where, for the reader and for the moment in a query that is being written, and for the two ends of
+# a stretch of time.
+WHO, WHERE, BY = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
+WHEN, SINCE, UNTIL = (datetime(1, 1, day, tzinfo=UTC) for day in (1, 2, 3))
+MARKS = (WHO, WHERE, BY, WHEN, SINCE, UNTIL)
 
 
 class Written:
@@ -35,14 +37,17 @@ class Written:
     def rows(
         self,
         *,
-        who: uuid.UUID,
+        who: uuid.UUID | None = None,
         where: uuid.UUID | None = None,
         by: uuid.UUID | None = None,
         when: datetime | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[tuple[Any, ...]]:
         """Return the answer. Refuses (ValueError) to ask with a mark left in: that would be about nobody, and look like "nothing"."""
         sql, params = self._words
-        given = {mark: value for mark, value in zip(MARKS, (who, where, by, when), strict=True) if value is not None}
+        values = (who, where, by, when, since, until)
+        given = {mark: value for mark, value in zip(MARKS, values, strict=True) if value is not None}
         if not {one for one in params if one in MARKS} <= given.keys():
             raise ValueError("The query needs more than it was given.")
         with connection.cursor() as cursor:

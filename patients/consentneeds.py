@@ -3,15 +3,16 @@
 A bounded number of queries each. Nothing here is written down anywhere: a consent that ran out at nine is missing at nine.
 """
 
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Concat, JSONObject
 from django.utils.translation import gettext as _
 
 from clinic.written import WHEN, WHO, Written
@@ -230,24 +231,44 @@ def _summary(asked: Sequence[State]) -> Summary:
 class _Signed(NamedTuple):
     """One signature, as far as it says what state a consent is in."""
 
+    kind: str
+    route: str
     expires_at: datetime
     withdrawn_at: datetime | None
     still_counts: bool
 
 
-def summaries(routes: Mapping[uuid.UUID, frozenset[str]], now: datetime) -> dict[uuid.UUID, Summary]:
-    """Return what ``words`` says of each of many patients, who are given with the routes they are cleared for. Two queries."""
-    in_force: set[Need] = set(ConsentText.objects.in_force(now).values_list("kind", "route"))
+def signed_column(patient: str, now: datetime) -> ArraySubquery:
+    """Return a column for a query whose rows name a patient by ``patient``: all they signed, newest first, for ``summary_of``."""
+    rows = Consent.objects.filter(patient=OuterRef(patient)).order_by("-signed_at", "-id")
+    return ArraySubquery(
+        rows.values(
+            said=JSONObject(
+                kind="text__kind", route="text__route", expires_at="expires_at", withdrawn_at=Subquery(_taken_back()),
+                still_counts=Exists(_counting(now)),
+            )
+        )
+    )  # fmt: skip
+
+
+def offered_column(now: datetime) -> ArraySubquery:
+    """Return a column for any query: what the clinic has words in force for, for ``summary_of``. It is asked once, not once a row."""
+    return ArraySubquery(ConsentText.objects.in_force(now).values_list(Concat("kind", Value(" "), "route")))
+
+
+def summary_of(
+    signed: Sequence[Mapping[str, Any]], offered: Sequence[str], routes: Collection[str], now: datetime
+) -> Summary:
+    """Return what ``words`` says, from what the two columns found and the routes a patient is cleared for. Asks nothing."""
+    in_force: set[Need] = {(kind, route) for kind, _space, route in (need.partition(" ") for need in offered)}
     first = _first_offered({route for kind, route in in_force if kind == ConsentKind.KETAMINE})
-    rows = Consent.objects.filter(patient_id__in=list(routes)).order_by("-signed_at", "-id")
-    signed: dict[uuid.UUID, dict[Need, list[_Signed]]] = {}
-    for who, kind, route, *rest in rows.values_list(
-        "patient_id", "text__kind", "text__route", "expires_at", Subquery(_taken_back()), Exists(_counting(now))
-    ):
-        signed.setdefault(who, {}).setdefault((kind, route), []).append(_Signed(*rest))
-    found = {}
-    for who, known in routes.items():
-        own = signed.get(who, {})
-        asked = [need for need in in_force | own.keys() if _asks(need, known or first)]
-        found[who] = _summary([_state(own.get(need, []), now)[0] for need in asked])
-    return found
+    own: dict[Need, list[_Signed]] = {}
+    for row in signed:
+        taken_back = row["withdrawn_at"]
+        one = _Signed(
+            row["kind"], row["route"], datetime.fromisoformat(row["expires_at"]),
+            datetime.fromisoformat(taken_back) if taken_back else None, row["still_counts"],
+        )  # fmt: skip
+        own.setdefault((one.kind, one.route), []).append(one)
+    asked = [need for need in in_force | own.keys() if _asks(need, frozenset(routes) or first)]
+    return _summary([_state(own.get(need, []), now)[0] for need in asked])

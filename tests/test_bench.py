@@ -93,9 +93,8 @@ def test_today_asks_little_and_reads_no_large_table_whole(seeded: seeding.Seeded
     assert answer.status_code == 200
     statements = _selects(captured)
     assert [_read_whole(one) for one in statements] == [set()] * len(statements)
-    # The session is Redis's: who it is, where they work, the visits, the work that waits; and of those still to come their packets,
-    # the routes they are cleared for, what they signed and what there is to sign (docs/decisions/0012: four is asked).
-    assert len(captured) == 8
+    # The session is Redis's: who it is, where they work, the visits with their papers, the work that waits.
+    assert len(captured) == 4
 
 
 def test_booking_reads_no_large_table_whole(seeded: seeding.Seeded, signed_in: SignedIn) -> None:

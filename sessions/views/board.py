@@ -3,6 +3,7 @@
 A hot page pays for every tag of every row, so a card is plain strings.
 """
 
+import json
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,11 +21,12 @@ from assessments.packetprogress import Progress
 from clinic import localtime
 from patients.consentneeds import Summary
 from patients.duplicates import folded
-from patients.needs import Asked, Need, needs_of
+from patients.needs import Need, needs_of
 from sessions import lateness
 from sessions.models import INTAKE, UNDO_CHECK_IN_WITHIN, Appointment, EscortAnswer
 from sessions.models.escorts import ASKED_WHILE
 from sessions.models.escorts import LOOKS as ESCORT_LOOKS
+from sessions.views.boardrows import Row
 
 Status = Appointment.Status
 
@@ -54,58 +56,6 @@ _STAGES = {
 
 
 GONE = frozenset({Status.COMPLETED, Status.LEFT, Status.NO_SHOW, Status.CANCELLED})
-
-
-class Row(NamedTuple):
-    """What the board reads of one visit, in the order of ``FIELDS``."""
-
-    pk: uuid.UUID
-    status: str
-    starts_at: datetime
-    ends_at: datetime
-    confirmed_at: datetime | None
-    checked_in_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    called: str
-    family: str
-    kind: str
-    clinician: str
-    room: str | None
-    no_show_after: int
-    turnover: int
-    asks: bool
-    patient_id: uuid.UUID
-    born: date
-    clinician_id: uuid.UUID
-    room_id: uuid.UUID | None
-    code: str
-    is_dosing: bool
-    home_id: uuid.UUID
-    names_escort: bool
-    # What stands about who takes them home: {"answer", "at", "who"}; None for not asked.
-    escort: dict[str, str] | None
-    # The answers about coming here stand last, in the order of ``needs.Asked``.
-    needs_interpreter: bool | None
-    interpreter_language: str
-    language: str
-    uses_wheelchair: bool | None
-    hard_of_hearing: bool | None
-    low_vision: bool | None
-    access_needs: str
-
-    @property
-    def asked(self) -> Asked:
-        return Asked._make(self[-len(Asked._fields) :])
-
-
-FIELDS = (
-    "id", "status", "starts_at", "ends_at", "confirmed_at", "checked_in_at", "started_at", "finished_at", "called",
-    "patient__family_name", "visit_type__name", "clinician__name", "room__name", "visit_type__no_show_after_minutes",
-    "visit_type__turnover_minutes", "asks", "patient_id", "patient__birth_date", "clinician_id", "room_id",
-    "visit_type__code", "visit_type__is_dosing", "patient__home_location_id", "names_escort", "escort",
-    *(f"patient__{name}" for name in Asked._fields),
-)  # fmt: skip
 
 
 class Card(NamedTuple):
@@ -214,7 +164,7 @@ def columns_of(
     for row in rows:
         said = _said(row, reader)
         card = _card(
-            row, said, reader, papers.get(row.patient_id, Papers()), twin=twins.get(row.patient_id, ""),
+            row, said, reader, papers.get(row.pk, Papers()), twin=twins.get(row.patient_id, ""),
             late=late.get(row.pk, ("", "")),
         )  # fmt: skip
         if said.column == "away":
@@ -371,14 +321,9 @@ def _of_here(row: Row, reader: Reader) -> Said:
     return Said("here", marks, act, other)
 
 
-def is_awaited(row: Row) -> bool:
-    """Return whether the patient is still to be seen, so that what is missing can be seen to."""
-    return row.status in Appointment.OPEN or row.status == Status.CHECKED_IN
-
-
 def _papers(row: Row, known: Papers) -> tuple[list[str], list[str]]:
     """Return what is still to be done before the visit, and what is done, in words; a packet only where it matters."""
-    if not is_awaited(row):
+    if not row.is_awaited:
         return [], []
     to_do, done = [], []
     if row.code == INTAKE and known.packet is not None and known.packet.is_in:
@@ -405,10 +350,11 @@ def _escort(row: Row, reader: Reader) -> tuple[list[tuple[str, str]], list[tuple
     if row.escort is None:
         ask = [(one.value, str(one.label)) for one in EscortAnswer.Answer] if reader.may_check_in else []
         return [("due", _("Escort?") if ask else _("Escort: not asked yet"))], ask, ""
-    answer = EscortAnswer.Answer(row.escort["answer"])
+    stands = json.loads(row.escort)
+    answer = EscortAnswer.Answer(stands["answer"])
     words = _("%(answer)s (%(who)s, %(time)s)") % {
-        "answer": answer.label, "who": _first(row.escort["who"]),
-        "time": localtime.clock_text(datetime.fromisoformat(row.escort["at"]), reader.tz),
+        "answer": answer.label, "who": _first(stands["who"]),
+        "time": localtime.clock_text(datetime.fromisoformat(stands["at"]), reader.tz),
     }  # fmt: skip
     is_here = answer is EscortAnswer.Answer.HERE
     ask = [] if is_here or not reader.may_check_in else [(EscortAnswer.Answer.HERE.value, _("Escort is here now"))]

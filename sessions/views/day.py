@@ -12,23 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Exists, Min, OuterRef, Subquery
-from django.db.models.functions import JSONObject
+from django.db.models import Count, Min
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from assessments import packetprogress
-from assessments.standing import routes_of_many
 from clinic import audit, localtime
 from clinic.access import Permission, holds, locations_where, memberships_of, staff_view
 from clinic.http import StaffRequest, answer
 from clinic.models import WorkItem
 from clinic.navigation import ALARMS, remember_bell_count
 from patients import consentneeds
-from patients.models import Contact
-from sessions.models import Appointment, ChangeRequest, EscortAnswer
-from sessions.views import board
+from sessions.views import board, boardrows
+from sessions.views.boardrows import Row
 
 
 @dataclass(frozen=True)
@@ -92,26 +89,8 @@ def _board(request: StaffRequest) -> dict[str, Any]:
     tz = location.tz
     day = localtime.day_of(now, tz)
     asked = Asked.of(request)
-    visits = (
-        Appointment.objects.visible_to(request.user, Permission.APPOINTMENT_READ)
-        .filter(location=location)
-        .between(*localtime.day_bounds(day, tz))
-        .exclude(status=Appointment.Status.ENTERED_IN_ERROR)
-        .with_called()
-        .annotate(
-            asks=Exists(ChangeRequest.objects.filter(appointment=OuterRef("pk"), status=ChangeRequest.Status.OPEN)),
-            names_escort=Exists(
-                Contact.objects.filter(patient=OuterRef("patient_id"), ended_at=None, kind__in=Contact.ESCORTS)
-            ),
-            escort=Subquery(
-                EscortAnswer.objects.filter(appointment=OuterRef("pk"), said_at__gte=OuterRef("checked_in_at"))
-                .order_by("-said_at", "-id")
-                .values(said=JSONObject(answer="answer", at="said_at", who="said_by__name"))[:1]
-            ),
-        )
-        .order_by("starts_at", "id")
-    )
-    all_rows = [board.Row._make(row) for row in visits.values_list(*board.FIELDS)]
+    may_read = holds(request.user, Permission.APPOINTMENT_READ, location.pk)
+    all_rows = boardrows.of_day(location, day, now) if may_read else []
     rows = [row for row in all_rows if row.clinician_id == request.user.pk] if asked.is_mine else all_rows
     reader = board.Reader(
         now=now, tz=tz, path=visits_path(), by_time=asked.by_time,
@@ -140,25 +119,27 @@ def _board(request: StaffRequest) -> dict[str, Any]:
     }
 
 
-def _papers(request: StaffRequest, rows: list[board.Row]) -> dict[uuid.UUID, board.Papers]:
-    """Return what this reader may know of the packet and the consents of whoever is still to be seen. Four queries at most.
+def _papers(request: StaffRequest, rows: list[Row]) -> dict[uuid.UUID, board.Papers]:
+    """Return what this reader may know of the packet and the consents of whoever is still to be seen, by the visit.
 
     In words, and of patients only whose home is where the reader may know it: as on the patient's own page.
     """
-    awaited = [row for row in rows if board.is_awaited(row)]
-    at = {of: locations_where(request.user, of) for of in (Permission.PACKET_STATUS, Permission.CONSENT_STATUS)}
-    of_packet = {row.patient_id for row in awaited if row.home_id in at[Permission.PACKET_STATUS]}
-    of_consent = {row.patient_id for row in awaited if row.home_id in at[Permission.CONSENT_STATUS]}
-    packets = packetprogress.of_many(of_packet, request.now) if of_packet else {}
-    consents = {}
-    if of_consent:
-        routes = routes_of_many(of_consent, request.now)
-        consents = consentneeds.summaries({who: routes.get(who, frozenset()) for who in of_consent}, request.now)
+    of_packet, of_consent = (
+        locations_where(request.user, of) for of in (Permission.PACKET_STATUS, Permission.CONSENT_STATUS)
+    )
     return {
-        who: board.Papers(
-            (packets.get(who) or packetprogress.not_sent()) if who in of_packet else None, consents.get(who)
+        row.pk: board.Papers(
+            packetprogress.said_of(json.loads(row.packet) if row.packet else None, request.now)
+            if row.home_id in of_packet
+            else None,
+            consentneeds.summary_of(
+                [json.loads(one) for one in row.signed or []], row.offered or [], row.routes or [], request.now
+            )
+            if row.home_id in of_consent
+            else None,
         )
-        for who in of_packet | of_consent
+        for row in rows
+        if row.is_awaited
     }
 
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.utils import ProgrammingError
 from django.test.utils import CaptureQueriesContext
 
-from assessments.standing import routes_of
+from assessments.standing import routes_column
 from clinic import letters
 from clinic.actions import signatures, worklist
 from clinic.actions.signatures import Proof
@@ -404,10 +404,14 @@ class TestNeeds:
         ConsentWithdrawal.objects.create(consent=withdrawn, how="phone", recorded_by=cast.dana, withdrawn_at=NOW)
         # Treated by another route than they signed for.
         make.make_clearance(people["Other"], "cleared", by=cast.dana, route="im")
-        routes = {who.pk: routes_of(who, NOW) for who in people.values()}
+        rows = Patient.objects.filter(pk__in=[who.pk for who in people.values()]).values_list(
+            "pk", consentneeds.signed_column("pk", NOW), consentneeds.offered_column(NOW), routes_column("pk")
+        )
         with CaptureQueriesContext(connection) as asked:
-            found = consentneeds.summaries(routes, NOW)
-        assert len(asked) == 2
+            found = {
+                who: consentneeds.summary_of(signed, offered, routes, NOW) for who, signed, offered, routes in rows
+            }
+        assert len(asked) == 1
         assert {name: words[found[who.pk]] for name, who in people.items()} == {
             name: consentneeds.words(who, NOW) for name, who in people.items()
         }

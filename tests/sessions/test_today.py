@@ -333,7 +333,7 @@ class TestBoard:
 
 
 class TestBudget:
-    """performance.md, W1: four queries besides session and user, and four for packets and consents; 40 kB for sixty visits."""
+    """performance.md, W1: four queries besides session and user; 40 kB for sixty visits."""
 
     def fill(self, cast: Cast, count: int) -> None:
         for n in range(count):
@@ -349,9 +349,8 @@ class TestBudget:
         one = queries_of(desk, path)
         self.fill(cast, 29)
         assert queries_of(desk, path) == one
-        # The user comes with the session; what is left is memberships, visits, work waiting, the bell; then packets,
-        # routes, texts in force and signatures, of everybody at once.
-        assert one <= 9
+        # The user comes with the session; what is left is memberships, visits, work waiting, the bell.
+        assert one <= 5
 
     def test_bytes(self, cast: Cast, desk: Client) -> None:
         self.fill(cast, 60)
