@@ -25,7 +25,7 @@ CRISIS = {"call": "988", "emergency": "911"}
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the rail or the palette: who may open it is asked of the permission."""
+    """A page of the rail, or of the menu of all pages that the palette goes through: who may open it is asked of the permission."""
 
     label: Any
     icon: str
@@ -126,7 +126,7 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
         "demo": settings.DEMO_MODE,
         "clinic_name": "",
         "nav": [],
-        "palette": [],
+        "pages": [],
         "portal_tabs": [],
         "locations": [],
         "bell_count": 0,
@@ -160,7 +160,7 @@ def _shell(request: HttpRequest) -> dict[str, Any]:
         },
         clinic_name=location.alias if location else settings.SITE_NAME,
         nav=_nearest([_entry(page.label, page.icon, page.url_name, here) for page in pages if page.in_rail]),
-        palette=[{**_entry(page.label, page.icon, page.url_name, here), "hint": page.hint} for page in pages],
+        pages=_nearest([{**_entry(page.label, page.icon, page.url_name, here), "hint": page.hint} for page in pages]),
         locations=[
             {"id": str(place.pk), "name": place.name, "is_current": location is not None and place.pk == location.pk}
             for place in {m.location_id: m.location for m in memberships}.values()

@@ -1,4 +1,4 @@
-/* Ctrl K or Cmd K: pages and actions as plain links, filtered by what is typed; the last one looks for people. */
+/* Ctrl K or Cmd K: the links of the menu of all pages, filtered by what is typed; the last one looks for people. */
 
 const fold = (text) =>
   text
@@ -6,11 +6,24 @@ const fold = (text) =>
     .normalize("NFD")
     .replace(/\p{Diacritic}/gu, "");
 
+// The page names its pages once: a second list of links that needs a script anyway would be a tenth of what a page weighs.
+function asOption(link, number) {
+  const option = link.cloneNode(true);
+  option.removeAttribute("aria-current");
+  option.id = `palette-${number}`;
+  option.tabIndex = -1;
+  option.setAttribute("role", "option");
+  option.setAttribute("aria-selected", "false");
+  return option;
+}
+
 function attach(dialog) {
   if (dialog.dataset.palette === "on") return;
-  dialog.dataset.palette = "on";
   const input = dialog.querySelector("[data-palette-input]");
   const search = dialog.querySelector("[data-palette-search]");
+  const menu = document.getElementById(dialog.dataset.palette);
+  dialog.dataset.palette = "on";
+  search.before(...[...menu.querySelectorAll("a")].map(asOption));
   const options = [...dialog.querySelectorAll("[role=option]")];
   const pages = options.filter((option) => option !== search);
   let current = null;

@@ -35,6 +35,8 @@ from .progress import bar
 
 PER_LOCATION = 1000
 CLINICIANS = 10
+# When the page of today is asked for (as __main__ sets the clock): by then the first visits of the day are done, and of the second ones two are late.
+OPENED, LATE = time(10), 2
 STARTS = [time(8), time(9, 30), time(11), time(12, 30), time(14), time(15, 30)]
 DAYS_BEHIND, DAYS_AHEAD = 60, 22
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -224,6 +226,7 @@ def visits_of(seeded: Seeded, days: range) -> None:
     blocks: list[list[Any]] = []
     holds: list[list[Any]] = []
     length = timedelta(minutes=MINUTES)
+    opened = datetime.combine(seeded.today, OPENED, tzinfo=UTC)
 
     def flush() -> None:
         copy(Appointment, appointment_columns, visits)
@@ -234,7 +237,7 @@ def visits_of(seeded: Seeded, days: range) -> None:
 
     appointment_columns = [
         "id", "location_id", "patient_id", "visit_type_id", "clinician_id", "room_id", "starts_at", "ends_at", "status",
-        "schedule_version", "version", "booked_by_id", "booked_at", "finished_at", "no_show_undone_because",
+        "schedule_version", "version", "booked_by_id", "booked_at", "started_at", "finished_at", "no_show_undone_because",
         "cancelled_by", "cancel_is_late", "cancel_reason", "cancel_note", "record_reason", "record_note",
         "patient_place", "call_back_phone", "meeting_link",
     ]  # fmt: skip
@@ -251,11 +254,12 @@ def visits_of(seeded: Seeded, days: range) -> None:
                 serial = (shift * len(STARTS) + slot) * rooms + n
                 patient = seeded.patients[place][serial % PER_LOCATION]
                 pk = new_id()
-                past = shift < 0
+                is_done, is_late = ends <= opened, n < LATE
+                status = "completed" if is_done else "in_progress" if starts <= opened and not is_late else "booked"
                 visits.append(
                     [pk, seeded.locations[place], patient, seeded.visit_type, who, room, starts, ends,
-                     "completed" if past else "booked", 1, 1, seeded.desks[place], starts - timedelta(days=20),
-                     ends if past else None, "", "", False, "", "", "", "", "", "", ""]
+                     status, 1, 1, seeded.desks[place], starts - timedelta(days=20),
+                     None if status == "booked" else starts, ends if is_done else None, "", "", False, "", "", "", "", "", "", ""]
                 )  # fmt: skip
                 blocks.append([new_id(), pk, "whole", "clinician", 1, who, starts, ends])
                 during = f'["{starts}","{ends}")'

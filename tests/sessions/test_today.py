@@ -335,11 +335,11 @@ class TestBoard:
 class TestBudget:
     """performance.md, W1: four queries besides session and user; 40 kB for sixty visits."""
 
-    def fill(self, cast: Cast, count: int) -> None:
+    def fill(self, cast: Cast, count: int, first: str = "09:30") -> None:
         for n in range(count):
             patient = make.make_patient(cast.denver, f"Siobhan{n}", "Castellanos")
             make.make_appointment(
-                patient, cast.intake, make.make_user(f"Dana{n} Deng"), at("09:30", 13) + timedelta(minutes=5 * n),
+                patient, cast.intake, make.make_user(f"Dana{n} Deng"), at(first, 13) + timedelta(minutes=5 * n),
                 room=make.make_room(cast.denver), status=S.CONFIRMED, confirmed_at=make.NOON,
             )  # fmt: skip
 
@@ -357,6 +357,13 @@ class TestBudget:
         page = desk.get("/today/")
         assert len(columns(page)["arriving"]) == 60
         assert len(page.content) <= 40_000
+
+    def test_bytes_of_a_morning_on_which_nobody_was_checked_in(self, cast: Cast, desk: Client) -> None:
+        """Every second card is late, with all that can be said and done about it."""
+        self.fill(cast, 60, "06:30")
+        page = desk.get("/today/")
+        assert len(columns(page)["late"]) >= 25
+        assert len(page.content) <= 50_000
 
 
 class TestPapers:
