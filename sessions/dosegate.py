@@ -1,7 +1,8 @@
 """What keeps a dosing visit from being booked at a time, each thing by name, with where it is met. Rows in, sentences out.
 
 A clearance that is active and wide enough, consents that stand, nothing open that blocks, no override undecided, somebody to take
-the patient home, and enough time since the last dose and before the next (domain.md 8.2 and 3.4). What is asked on the day
+the patient home, enough time since the last dose and before the next, and no more doses in three months or a year than may be
+given without a review (domain.md 8.2, 3.4 and 6.4). What is asked on the day
 itself is asked on the day (``assessments/standing.py``). Nothing here writes, and nothing is stored.
 
 Whoever may not read the patient's clearance learns that a prescriber has to do something, and not what.
@@ -31,6 +32,8 @@ from sessions.models import Appointment, VisitType
 ABOUT_CLEARANCE = ("clearance", "block", "override", "question", "not_screened", "capacity")
 # A nasal spray is booked as the visit that its licence asks for; everything else as an ordinary dosing visit.
 SPRAY = "esketamine"
+# (days, doses): so many in so many days at most, unless somebody looked at the case since (domain.md 6.4, hard stops).
+CAPS = ((90, 12), (365, 26))
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,13 @@ def unmet(
     A fixed number of queries. ``ignoring`` is a visit that is being moved, or several, which are no neighbours of themselves.
     """
     booked = doses_of(patient, ignoring)
-    found = _of_clearance(by, patient, visit_type, starts_at, localtime.day_of(starts_at, tz), booked, now)
+    live = [one for one in Clearance.objects.live().filter(patient=patient) if one.route in routes_of(visit_type)]
+    may_read = Patient.objects.visible_to(by, Permission.CLEARANCE_READ, now).filter(pk=patient.pk).exists()
+    found = _worded(
+        _of_clearance(patient, visit_type, starts_at, localtime.day_of(starts_at, tz), booked, live, now), patient,
+        may_read=may_read,
+    )  # fmt: skip
+    found += _of_caps(patient, starts_at, tz, booked, _cleared(live), may_read=may_read)
     if not any(contact.can_escort for contact in Contact.objects.filter(patient=patient, ended_at=None)):
         found.append(
             Unmet(
@@ -114,26 +123,75 @@ def is_far_enough(one: datetime, other: datetime, tz: ZoneInfo, days: int) -> bo
     return gone_by >= apart or on_the_wall >= apart
 
 
+def over_cap(
+    booked: Iterable[datetime], starts_at: datetime, tz: ZoneInfo, reviewed_at: datetime | None
+) -> tuple[int, int] | None:
+    """Return the (days, doses) of a cap that one more dose at ``starts_at`` goes beyond; None when it goes beyond none.
+
+    Every stretch of so many days of the location's calendar that the new dose lies in is counted, those booked after it
+    included. A review counts for a stretch when it came after as many doses of it as the cap allows. Source: domain.md 6.4.
+    """
+    here = starts_at.astimezone(tz).date()
+    others = sorted((moment.astimezone(tz).date(), moment) for moment in booked)
+    for days, most in CAPS:
+        length = timedelta(days=days)
+        firsts = {day for day, _moment in others if here - length < day <= here} | {here}
+        for first in firsts:
+            within = [moment for day, moment in others if first <= day < first + length]
+            is_reviewed = reviewed_at is not None and len(within) >= most and within[most - 1] < reviewed_at
+            if len(within) + 1 > most and not is_reviewed:
+                return days, most
+    return None
+
+
+def _of_caps(
+    patient: Patient,
+    starts_at: datetime,
+    tz: ZoneInfo,
+    booked: Sequence[Appointment],
+    cleared: Clearance | None,
+    *,
+    may_read: bool,
+) -> list[Unmet]:
+    """Return that the doses in a stretch of time have to be reviewed first. A clearance that was decided since is that review."""
+    cap = over_cap([one.starts_at for one in booked], starts_at, tz, cleared.decided_at if cleared else None)
+    if cap is None:
+        return []
+    values = {"most": cap[1], "days": cap[0]}
+    if not may_read:
+        words = _(
+            "It would be more than %(most)d dosing visits in %(days)d days. A prescriber has to review that first: ask them."
+        )
+        return [Unmet("cap", words % values)]
+    words = _(
+        "It would be more than %(most)d dosing visits in %(days)d days. Once the first %(most)d have taken place, "
+        "review the clearance and decide it anew."
+    )
+    return [Unmet("cap", words % values, reverse("assessments:review_clearance", args=[patient.pk]))]
+
+
+def _cleared(live: Iterable[Clearance]) -> Clearance | None:
+    return next((one for one in live if one.is_cleared), None)
+
+
 def _of_clearance(
-    by: User,
     patient: Patient,
     visit_type: VisitType,
     at: datetime,
     on: date,
     booked: Sequence[Appointment],
+    live: Sequence[Clearance],
     now: datetime,
-) -> list[Unmet]:
-    routes = routes_of(visit_type)
-    live = [one for one in Clearance.objects.live().filter(patient=patient) if one.route in routes]
-    cleared = next((one for one in live if one.is_cleared), None)
-    chosen = cleared or next(iter(live), None)
-    route = chosen.route if chosen else min(routes)
+) -> tuple[gate.Unmet, ...]:
+    """Return what the clearance, the flags and the consents lack for a dose at a moment."""
+    chosen = _cleared(live) or next(iter(live), None)
+    route = chosen.route if chosen else min(routes_of(visit_type))
     since = chosen.decided_at if chosen and chosen.decided_at else now
     # What is asked on the day itself cannot be answered when the visit is booked.
     flags = [
         row for row in ScreeningFlag.objects.live().filter(patient=patient) if row.flag.binds is not Binds.DAY
     ]  # fmt: skip
-    found = gate.for_dose(
+    return gate.for_dose(
         patient=patient,
         dose=gate.Dose(
             route=route, mg=Decimal((chosen.max_mg if chosen else None) or 0), on=on,
@@ -145,8 +203,6 @@ def _of_clearance(
         consents_missing=consentneeds.missing_for(patient, route, at),
         capacity_in_doubt=consents.concerns(patient).exists(),
     )  # fmt: skip
-    may_read = Patient.objects.visible_to(by, Permission.CLEARANCE_READ, now).filter(pk=patient.pk).exists()
-    return _worded(found, patient, may_read=may_read)
 
 
 def _worded(found: Iterable[gate.Unmet], patient: Patient, *, may_read: bool) -> list[Unmet]:
