@@ -1,21 +1,19 @@
 """The schedule: a day, a week or a month, by room or by person, as a calendar and as a list that is its equal.
 
-The calendar is fed by one JSON view whose rows are made by PostgreSQL, on the location's wall clock. The list is the
+The calendar is fed by one JSON view, on the location's wall clock. The list is the
 same visits, made on the server; it is what prints and what is there without scripts. A month is a picture of how full
 its days are, with the table of the same figures (``density``).
 """
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import Any, NamedTuple
 
 from django.contrib import messages
-from django.contrib.postgres.aggregates import ArrayAgg, JSONBAgg
-from django.db.models import CharField, DateField, DateTimeField, F, Func, IntegerField, Q, TextField, Value, Window
-from django.db.models.functions import Cast, Concat, DenseRank, JSONArray
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import formats
@@ -26,6 +24,7 @@ from clinic import audit, localtime
 from clinic.access import CLINICIANS, Permission, holds, staff_view
 from clinic.http import StaffRequest, answer, go
 from clinic.models import Closure, Room, User
+from clinic.written import SINCE, UNTIL, WHERE, Written
 from sessions import availability, presence, sheet, timetable
 from sessions.models import Appointment, Block
 from sessions.models.visits import AppointmentQuerySet
@@ -243,32 +242,46 @@ def _shading(asked: Asked, hours: Hours, *, is_by_the_hour: bool) -> dict[str, A
     return {"shut": shut, "named": named, "from": f"{max(0, first - 1):02}:00", "to": f"{min(24, last + 1):02}:00"}
 
 
-class _Minutes(Func):
-    """Minutes on the wall clock of a zone since the midnight with which a day begins there, by the database."""
+class _Event(NamedTuple):
+    """What the calendar is told of one visit, in the order of ``_IN_CALENDAR``."""
 
-    template = "(extract(epoch from %(expressions)s) / 60)::integer"
-    arg_joiner = " - "
-    output_field = IntegerField()
-
-    def __init__(self, zone: str, moment: str, since: date) -> None:
-        local = Func(Value(zone), F(moment), function="timezone", output_field=DateTimeField())
-        super().__init__(local, Cast(Value(since), DateField()))
-
-
-class _Hex(Func):
-    """An id without its dashes."""
-
-    template = "replace(%(expressions)s::text, '-', '')"
-    output_field = CharField()
-
-
-def _number(field: str) -> Window:
-    """Return the place of a row's value among all values of that field, from 1: the order of ``_values``."""
-    return Window(DenseRank(), order_by=F(field).asc())
+    pk: uuid.UUID
+    starts_at: datetime
+    ends_at: datetime
+    called: str
+    family: str
+    kind: str
+    room_id: uuid.UUID | None
+    clinician_id: uuid.UUID
+    status: str
+    overrun: int
+    turnover: int
+    version: int
+    patient_id: uuid.UUID
 
 
-def _values(field: str) -> ArrayAgg:
-    return ArrayAgg(field, distinct=True, order_by=field)
+_IN_CALENDAR = (
+    "id", "starts_at", "ends_at", "called", "patient__family_name", "visit_type__name", "room_id", "clinician_id", "status",
+    "visit_type__overrun_minutes", "visit_type__turnover_minutes", "version", "patient_id",
+)  # fmt: skip
+
+
+def _events_of(visits: AppointmentQuerySet) -> QuerySet[Appointment, Any]:
+    return visits.with_called().order_by("starts_at", "id").values_list(*_IN_CALENDAR)
+
+
+# Everybody's visits at a place, which is what most calendars show.
+_EVERYBODY = Written(lambda: _events_of(Appointment.objects.filter(location=WHERE).between(SINCE, UNTIL).live()))
+
+
+def _events(request: StaffRequest, asked: Asked) -> list[_Event]:
+    """Return what the calendar shows of the asked stretch, in order of time. One query."""
+    if asked.only or not holds(request.user, Permission.APPOINTMENT_READ, asked.location.pk):
+        rows: Iterable[tuple[Any, ...]] = _events_of(_visits(request, asked))
+    else:
+        since, until = asked.bounds
+        rows = _EVERYBODY.rows(where=asked.location.pk, since=since, until=until)
+    return [_Event._make(row) for row in rows]
 
 
 @staff_view(Permission.APPOINTMENT_READ)
@@ -280,43 +293,40 @@ def schedule_events(request: StaffRequest, day: date) -> HttpResponse:
     along, from 1. The tail is the minutes for which the room stays taken afterwards.
     """
     asked = asked_of(request, day)
-    zone = asked.location.time_zone
-    start, end = (_Minutes(zone, moment, asked.first) for moment in ("starts_at", "ends_at"))
-    rows = (
-        _visits(request, asked)
-        .with_called()
-        .annotate(
-            kind_no=_number("visit_type__name"), room_no=_number("room_id"), person_no=_number("clinician_id"),
-            state_no=_number("status"),
-        )
-    )  # fmt: skip
-    found = rows.aggregate(
-        rows=Cast(
-            JSONBAgg(
-                JSONArray(
-                    _Hex("id"), start, end - start, Concat(F("called"), Value(" "), F("patient__family_name")),
-                    F("kind_no"), F("room_no"), F("person_no"), F("state_no"),
-                    F("visit_type__overrun_minutes") + F("visit_type__turnover_minutes"), F("version"),
-                ),
-                order_by=("starts_at", "id"),
-            ),
-            TextField(),
-        ),
-        kinds=_values("visit_type__name"), rooms=_values("room_id"), people=_values("clinician_id"),
-        states=_values("status"), seen=ArrayAgg("patient_id", distinct=True),
-    )  # fmt: skip
-    audit.listed(request, "schedule", found["seen"] or [], now=request.now)
+    tz, midnight = asked.location.tz, datetime.combine(asked.first, time())
+    kinds, rooms, people, states = (_Places() for _list in range(4))
+
+    def minutes(moment: datetime) -> int:
+        return (moment.astimezone(tz).replace(tzinfo=None) - midnight) // timedelta(minutes=1)
+
+    found = _events(request, asked)
+    lines = []
+    for one in found:
+        start = minutes(one.starts_at)
+        lines.append((
+            one.pk.hex, start, minutes(one.ends_at) - start, f"{one.called} {one.family}", kinds[one.kind],
+            rooms[one.room_id], people[one.clinician_id], states[one.status], one.overrun + one.turnover, one.version,
+        ))  # fmt: skip
+    audit.listed(request, "schedule", list(dict.fromkeys(one.patient_id for one in found)), now=request.now)
     facts = {
-        "kinds": found["kinds"] or [],
-        "rooms": [str(pk) if pk else None for pk in found["rooms"] or []],
-        "people": [str(pk) for pk in found["people"] or []],
+        "kinds": [*kinds],
+        "rooms": [str(pk) if pk else None for pk in rooms],
+        "people": [str(pk) for pk in people],
         "states": [
-            [state, Appointment.LOOKS[state], str(capfirst(Appointment.Status(state).label))]
-            for state in found["states"] or []
+            [state, Appointment.LOOKS[state], str(capfirst(Appointment.Status(state).label))] for state in states
         ],
+        "rows": lines,
     }
-    text = json.dumps(facts, separators=(",", ":"))
-    return HttpResponse(f'{text[:-1]},"rows":{found["rows"] or "[]"}}}', content_type="application/json")
+    text = json.dumps(facts, separators=(",", ":"), ensure_ascii=False)
+    return HttpResponse(text, content_type="application/json")
+
+
+class _Places(dict[Any, int]):
+    """The place of each value among those met so far, from 1; asked for by the value."""
+
+    def __missing__(self, value: Any) -> int:
+        self[value] = len(self) + 1
+        return self[value]
 
 
 _IN_SHEET = (
