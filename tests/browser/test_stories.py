@@ -1,0 +1,95 @@
+"""Two people who want the same at the same time, each in a browser of their own: one has it, the other is told what to do."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from clinic.models import Role, User
+from sessions.models import Appointment
+from tests import factories as make
+from tests.browser.axe_pages import faults_of
+from tests.cast import Cast
+from tests.sessions.booking import at, book
+from tests.sessions.test_waitlist import cancel, tick, wait
+
+Enter = Callable[[BrowserContext, User], None]
+TWENTY_PAST_TEN = at("10:20", 13)
+
+
+@pytest.fixture(autouse=True)
+def _ten_twenty(settings: object) -> None:
+    settings.CLOCK_FROZEN_AT = TWENTY_PAST_TEN.isoformat()  # type: ignore[attr-defined]  # pytest-django's own type
+
+
+@pytest.fixture
+def other(opened: Browser, site: str) -> Iterator[BrowserContext]:
+    """The second person's browser: a phone."""
+    context = opened.new_context(base_url=site, viewport={"width": 390, "height": 844})
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+def choose(page: Page, patient_id: object) -> None:
+    page.goto(f"/appointments/book-intake/?patient={patient_id}")
+    page.get_by_role("link", name="Week after").click()
+    expect(page.get_by_role("heading", name="18–24 Jan 2027")).to_be_visible()
+    page.locator("input[name=slot]").first.check(force=True)
+
+
+def test_two_clerks_collide_and_the_second_gets_alternatives(
+    cast: Cast, context: BrowserContext, other: BrowserContext, enter: Enter
+) -> None:
+    fred = make.make_user("Fred Fuchs")
+    make.make_member(fred, cast.denver, Role.FRONT_DESK)
+    enter(context, cast.frida)
+    enter(other, fred)
+    first, second = context.new_page(), other.new_page()
+    choose(first, cast.pat.pk)
+    choose(second, cast.quinn.pk)
+    first.get_by_role("button", name="Book this time").press("Enter")
+    expect(first.get_by_text("Intake booked for Pat Moreau")).to_be_visible()
+    second.get_by_role("button", name="Book this time").press("Enter")
+    expect(second.locator("#slots").get_by_role("alert")).to_contain_text("is taken at that time")
+    assert not faults_of(second, "the second clerk")
+    assert Appointment.objects.count() == 1
+    second.locator("button[name=alternative]").first.click()
+    expect(second.get_by_text("Intake booked for Quinn")).to_be_visible()
+    one, two = Appointment.objects.order_by("booked_at", "starts_at")
+    assert {one.patient_id, two.patient_id} == {cast.pat.pk, cast.quinn.pk}
+    apart = one.ends_at <= two.starts_at or two.ends_at <= one.starts_at
+    assert apart or one.clinician_id != two.clinician_id
+
+
+def test_a_freed_time_is_one_patient_s_and_the_other_is_told(
+    cast: Cast, context: BrowserContext, other: BrowserContext, enter: Enter, settings: object
+) -> None:
+    """Pat waits longest and lets half an hour go by; Quinn has it then, and Pat's page is an old one."""
+    una = make.make_patient(cast.denver, "Una")
+    visit = book(cast, una)
+    for patient, minutes in ((cast.pat, 0), (cast.quinn, 1)):
+        wait(cast, patient, at=make.NOON + timedelta(minutes=minutes))
+    cancel(cast, visit)
+    tick(cast, TWENTY_PAST_TEN)
+    enter(context, cast.pat_user)
+    late = context.new_page()
+    late.goto("/portal/waitlist/")
+    expect(late.get_by_role("heading", name="A time is free for you")).to_be_visible()
+    assert not faults_of(late, "an offer")
+    after = TWENTY_PAST_TEN + timedelta(minutes=31)
+    tick(cast, after)
+    settings.CLOCK_FROZEN_AT = after.isoformat()  # type: ignore[attr-defined]  # pytest-django's own type
+    enter(other, cast.quinn_user)
+    winner = other.new_page()
+    winner.goto("/portal/waitlist/")
+    winner.get_by_role("button", name="Take this time").click()
+    expect(winner.get_by_text("14 Jan 2027").first).to_be_visible()
+    # Half an hour without a press ends a sign-in; the page that is open is as old as it was.
+    enter(context, cast.pat_user)
+    late.get_by_role("button", name="Take this time").click()
+    expect(late.get_by_role("alert")).to_be_visible()
+    assert "somebody else" in late.get_by_role("alert").inner_text()
+    assert not faults_of(late, "an offer that went on")
+    assert [one.patient_id for one in Appointment.objects.filter(status="booked")] == [cast.quinn.pk]
