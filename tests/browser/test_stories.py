@@ -12,6 +12,7 @@ from tests import factories as make
 from tests.browser.axe_pages import faults_of
 from tests.cast import Cast
 from tests.sessions.booking import at, book
+from tests.sessions.test_visit_requests import book_it, publish
 from tests.sessions.test_waitlist import cancel, tick, wait
 
 Enter = Callable[[BrowserContext, User], None]
@@ -93,3 +94,43 @@ def test_a_freed_time_is_one_patient_s_and_the_other_is_told(
     assert "somebody else" in late.get_by_role("alert").inner_text()
     assert not faults_of(late, "an offer that went on")
     assert [one.patient_id for one in Appointment.objects.filter(status="booked")] == [cast.quinn.pk]
+
+
+def test_a_patient_on_a_phone_asks_comes_moves_and_cancels(
+    cast: Cast, context: BrowserContext, other: BrowserContext, enter: Enter
+) -> None:
+    (kind,) = publish(cast, "follow_up")
+    enter(other, cast.quinn_user)
+    phone = other.new_page()
+    phone.goto("/portal/appointments/")
+    phone.get_by_role("link", name="Ask for a visit").click()
+    phone.get_by_label("What for?").select_option("follow_up")
+    phone.get_by_label("Anything else we should know?").fill("After four, please")
+    phone.get_by_role("button", name="Send to the clinic").click()
+    expect(phone.get_by_role("heading", name="You asked for")).to_be_visible()
+    assert not faults_of(phone, "asked for a visit", lightly=True)
+    enter(context, cast.frida)
+    desk = context.new_page()
+    desk.goto("/worklist/")
+    desk.get_by_role("link", name="Patient asks for a visit").last.click()
+    expect(desk.get_by_role("link", name="Find an opening")).to_be_visible()
+    assert not faults_of(desk, "a patient's request")
+    visit = book_it(cast, kind, now=TWENTY_PAST_TEN)
+    phone.goto("/portal/appointments/")
+    assert not faults_of(phone, "visits of the portal", lightly=True)
+    phone.goto(f"/portal/appointments/{visit.pk}/")
+    phone.get_by_role("button", name="I will come").click()
+    expect(phone.get_by_text("You said that you come.")).to_be_visible()
+    phone.get_by_role("link", name="Choose another time").click()
+    assert not faults_of(phone, "choose another time", lightly=True)
+    phone.locator("input[name=slot]").nth(3).check(force=True)
+    phone.get_by_role("button", name="Move my visit").click()
+    expect(phone.get_by_role("button", name="I will come")).to_be_visible()
+    visit.refresh_from_db()
+    assert (visit.status, visit.starts_at == at("10:00", 20)) == ("booked", False)
+    phone.get_by_role("link", name="Cancel the visit").click()
+    phone.get_by_label("Work or family").check()
+    phone.get_by_role("button", name="Cancel the visit").click()
+    expect(phone.get_by_text("Your visit is cancelled.").first).to_be_visible()
+    visit.refresh_from_db()
+    assert (visit.status, visit.cancelled_by) == ("cancelled", "patient")
