@@ -22,7 +22,7 @@ from assessments.models import Clearance, Screening, ScreeningFlag
 from assessments.screening import Binds
 from clinic import localtime, policy
 from clinic.access import Permission
-from clinic.models import User
+from clinic.models import Membership, User
 from patients import consentneeds
 from patients.actions import consents
 from patients.models import Contact, Patient, Route
@@ -153,21 +153,33 @@ def _of_caps(
     *,
     may_read: bool,
 ) -> list[Unmet]:
-    """Return that the doses in a stretch of time have to be reviewed first. A clearance that was decided since is that review."""
-    cap = over_cap([one.starts_at for one in booked], starts_at, tz, cleared.decided_at if cleared else None)
+    """Return that the doses in a stretch of time have to be reviewed first.
+
+    The review is a clearance that a medical director of the patient's location decided since (domain.md 6.4).
+    """
+    moments = [one.starts_at for one in booked]
+    cap = over_cap(moments, starts_at, tz, None)
+    if cap is not None and cleared and cleared.decided_at and _is_by_a_director(cleared, patient):
+        cap = over_cap(moments, starts_at, tz, cleared.decided_at)
     if cap is None:
         return []
     values = {"most": cap[1], "days": cap[0]}
     if not may_read:
         words = _(
-            "It would be more than %(most)d dosing visits in %(days)d days. A prescriber has to review that first: ask them."
+            "It would be more than %(most)d dosing visits in %(days)d days. The medical director has to review that first: ask them."
         )
         return [Unmet("cap", words % values)]
     words = _(
         "It would be more than %(most)d dosing visits in %(days)d days. Once the first %(most)d have taken place, "
-        "review the clearance and decide it anew."
+        "the medical director reviews the clearance and decides it anew."
     )
     return [Unmet("cap", words % values, reverse("assessments:review_clearance", args=[patient.pk]))]
+
+
+def _is_by_a_director(cleared: Clearance, patient: Patient) -> bool:
+    """Return whether whoever decided it is a medical director where the patient is at home."""
+    directors = Membership.objects.live().filter(is_medical_director=True, location=patient.home_location_id)
+    return directors.filter(user=cleared.decided_by_id).exists()
 
 
 def _cleared(live: Iterable[Clearance]) -> Clearance | None:

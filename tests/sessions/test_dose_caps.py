@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinic.models import Membership
 from sessions import dosegate
 from sessions.actions import changes, placing
 from sessions.models import Appointment
@@ -102,7 +103,7 @@ class TestBooking:
     def test_the_thirteenth_asks_for_a_review(self, cast: Cast) -> None:
         self.after_twelve(cast, ended_days_ago=1)
         with pytest.raises(
-            placing.DoseNotMet, match=r"more than 12 dosing visits in 90 days\. A prescriber has to review"
+            placing.DoseNotMet, match=r"more than 12 dosing visits in 90 days\. The medical director has to review"
         ):
             book_dose(cast, self.pat, team(cast, self.device), self.room, starts_at=at("10:00", 18))
         assert not Appointment.objects.filter(patient=self.pat, status="confirmed").exists()
@@ -124,7 +125,12 @@ class TestBooking:
         later.refresh_from_db()
         assert later.starts_at == at("10:00", 18) + timedelta(days=29)
 
-    def test_a_clearance_that_was_decided_since_is_the_review(self, cast: Cast) -> None:
+    def test_a_clearance_that_the_medical_director_decided_since_is_the_review(self, cast: Cast) -> None:
         self.after_twelve(cast, ended_days_ago=3)
+        dana = Membership.objects.filter(user=cast.dana, location=cast.denver)
+        dana.update(is_medical_director=False)
+        with pytest.raises(placing.DoseNotMet, match="more than 12 dosing visits in 90 days"):
+            book_dose(cast, self.pat, team(cast, self.device), self.room, starts_at=at("10:00", 18))
+        dana.update(is_medical_director=True)
         visit = book_dose(cast, self.pat, team(cast, self.device), self.room, starts_at=at("10:00", 18))
         assert visit.status == "confirmed"
