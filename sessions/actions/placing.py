@@ -235,20 +235,24 @@ def _refusal(found: Obstacle, whose: uuid.UUID | None, place: Place) -> Refused:
 
 
 def alternatives(place: Place, *, now: datetime, ignoring: Appointment | None = None) -> tuple[Opening, ...]:
-    """Return the three openings nearest to the wished time, with whoever holds the roles, in any room of the kind."""
+    """Return the three openings nearest to the wished time, with whoever holds the roles, in any room of the kind.
+
+    Of a wished time that is over, those nearest to now.
+    """
     location, best = place.location, []
+    wished = max(now, place.starts_at)
     choices = timetable.choices(location, place.visit_type)
     # What is near is read first: whoever lost a race waits for this page, and most often the same day has room.
     for days in ALTERNATIVES_WITHIN_DAYS:
         widest = timedelta(days=days)
         start, end = (
-            max(now, place.starts_at - widest) - timedelta(days=1),
-            place.starts_at + widest + timedelta(days=2),
+            max(now, wished - widest) - timedelta(days=1),
+            wished + widest + timedelta(days=2),
         )
         taken = timetable.held([*choices.resources, place.patient.pk], start, end, ignoring)
         calendar = timetable.read(location, people=choices.everybody, taken=taken, start=start, end=end)
         best = availability.open_near(
-            calendar, timetable.need_of(place.visit_type), wanted=place.starts_at, clinician=place.team.clinician.pk,
+            calendar, timetable.need_of(place.visit_type), wanted=wished, clinician=place.team.clinician.pk,
             clinicians=choices.clinicians, others=choices.others, devices=choices.kits, rooms=list(choices.rooms),
             patient=place.patient.pk, within_days=days, now=now,
         )  # fmt: skip

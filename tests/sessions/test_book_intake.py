@@ -112,6 +112,15 @@ class TestRefuses:
     def test_the_past(self, cast: Cast) -> None:
         assert self.refused(cast, placing.InThePast, now=at("10:01")) == "This time has passed. Choose a later one."
 
+    def test_a_time_of_last_week_that_is_taken(self, cast: Cast) -> None:
+        """Somebody sends a form that has been open for days: they get openings from now on, and no error."""
+        book(cast, cast.pat)
+        now = at("09:01", 28)
+        with pytest.raises(holds.SlotTaken) as refused:
+            book(cast, now=now)
+        found = refused.value.alternatives
+        assert (len(found), all(one.starts_at > now for one in found)) == (3, True)
+
     def test_off_the_grid(self, cast: Cast) -> None:
         assert "every 15 minutes" in self.refused(cast, placing.OffTheGrid, starts_at=at("10:05"))
 
