@@ -23,6 +23,7 @@ app.conf.beat_schedule = {
     "look-after-visits": {"task": "sessions.tasks.look_after_visits", "schedule": 300.0, "options": {"expires": 300}},
     "look-after-waitlist": {"task": "sessions.tasks.look_after_waitlist", "schedule": 60.0, "options": {"expires": 60}},
     "look-after-talks": {"task": "sessions.tasks.look_after_talks", "schedule": 60.0, "options": {"expires": 60}},
+    "look-after-rooms": {"task": "sessions.tasks.look_after_rooms", "schedule": 60.0, "options": {"expires": 60}},
     "ask-what-is-due": {"task": "assessments.tasks.ask_what_is_due", "schedule": 60.0, "options": {"expires": 60}},
     "tell-of-questionnaires": {
         "task": "assessments.tasks.tell_of_questionnaires",

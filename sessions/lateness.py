@@ -13,6 +13,8 @@ from enum import StrEnum
 LEAST = timedelta(minutes=10)
 # Told in steps of so many minutes: nobody knows it better.
 STEP = timedelta(minutes=5)
+# So long before the next visit its desk hears that the room is not free (domain.md 11, scenario 36).
+AHEAD = timedelta(minutes=15)
 # Whatever should have ended, or begun, longer ago than this is not late: somebody forgot to press a button.
 BELIEVED = timedelta(minutes=90)
 
@@ -100,6 +102,39 @@ def delays(visits: Iterable[Visit], now: datetime) -> dict[uuid.UUID, Delay]:
         elif one.starts_at < now:
             continue
         _take(free, one, begins + one.length, held_up_by)
+    return found
+
+
+def without_a_room(visits: Iterable[Visit], now: datetime) -> dict[uuid.UUID, tuple[uuid.UUID, Why]]:
+    """Return the visits that begin within ``AHEAD``, or should have, and whose room is not free: the visit that is in it, and why.
+
+    That is one that leaves no time to see to the room, one that is ``STEP`` past its end (nobody knows when it ends), or one that
+    began ``LEAST`` too late for it: what is a few minutes behind may still catch up. Only the first to follow is held up.
+    """
+    everything = list(visits)
+    begun = [one for one in everything if one.began_at is not None]
+    found: dict[uuid.UUID, tuple[uuid.UUID, Why]] = {}
+    for one in begun:
+        if one.stage is not Stage.IN_ROOM or one.room is None or any(_overtakes(other, one) for other in begun):
+            continue
+        until, held_up_by = _end_of(one, now)
+        after = [
+            other
+            for other in everything
+            if other.room == one.room
+            and other.stage in {Stage.EXPECTED, Stage.HERE}
+            and one.starts_at <= other.starts_at <= now + AHEAD
+        ]
+        if held_up_by is None or not after:
+            continue
+        following = min(after, key=lambda other: (other.starts_at, other.key))
+        short_by = until + one.turnover - following.starts_at
+        if held_up_by[1] is Why.PAST_ITS_END:
+            is_held_up = short_by >= timedelta(0) or now - one.ends_at >= STEP
+        else:
+            is_held_up = short_by >= LEAST
+        if is_held_up:
+            found[following.key] = (one.key, held_up_by[1])
     return found
 
 

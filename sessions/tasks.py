@@ -5,7 +5,7 @@ from celery import shared_task
 from clinic import clock
 from clinic.actions import system
 from clinic.models import Location
-from sessions.actions import recalls, reminders, talks, waitlist
+from sessions.actions import recalls, reminders, roomwatch, talks, waitlist
 
 
 @shared_task
@@ -32,3 +32,10 @@ def look_after_waitlist() -> None:
 def look_after_talks() -> None:
     """Hold a time for the talk after each dose that has none, and settle what was decided."""
     talks.look_after(by=system.sam(now=clock.now()), now=clock.now())
+
+
+@shared_task
+def look_after_rooms() -> None:
+    """Tell the desk of rooms that will not be free for the next visit."""
+    for location in Location.objects.order_by("id"):
+        roomwatch.look_after(by=system.sam(now=clock.now()), location=location, now=clock.now())

@@ -72,6 +72,8 @@ class WorkItem(Record):
         POLICY_DRAFT = "policy_draft", _("Limits to approve")
         TALK_TO_SET = "talk_to_set", _("A time is held for the talk after a dose: book it or let it go")
         TALK_MISSING = "talk_missing", _("A dose without a talk after it: no time was free, or nobody said yes")
+        ROOM_NOT_FREE = "room_not_free", _("A room will not be free in time: choose another one")
+        NO_ESCORT = "no_escort", _("Here for a dose without an escort: decide")
 
     # What stands above everything else on a list. What rings in the banner besides is navigation.ALARMS.
     PRESSING = frozenset({Kind.CRISIS_WORDS, Kind.PAGE, Kind.RISK_ALERT})

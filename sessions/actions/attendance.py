@@ -14,8 +14,9 @@ from clinic import audit, localtime
 from clinic.actions import worklist
 from clinic.errors import Refused
 from clinic.models import User, WorkItem
-from sessions.actions import changes, holds, placing, recalls, reminders
+from sessions.actions import changes, escorts, holds, placing, recalls, reminders
 from sessions.models import Appointment, Reminder
+from sessions.models.escorts import ASKED_WHILE
 
 # Somebody who did not come is called within so many hours (domain.md 8.2: the same day).
 CALL_THE_MISSED_WITHIN = timedelta(hours=2)
@@ -56,6 +57,8 @@ def _become(
         setattr(visit, field, value)
     visit.save(update_fields=["status", "version", *changes])
     audit.record(by, verb, visit, now=now, details=details)
+    if status not in ASKED_WHILE:
+        escorts.settle(by=by, visit=visit, now=now)
     return visit
 
 

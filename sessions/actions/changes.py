@@ -163,7 +163,6 @@ def _move_locked(
     visit = Appointment.objects.locked().get(pk=appointment.pk)
     if visit.version != seen_version:
         raise ChangedMeanwhile(visit)
-    _guard_movable(visit)
     place = placing.as_locked(place, rooms, people, patient)
     starts_at = place.starts_at
     ignoring = ignoring or (visit,)
@@ -202,7 +201,17 @@ def _move_locked(
     return visit
 
 
-def _guard_movable(visit: Appointment) -> None:
+def _guard_movable(visit: Appointment, *, before: Team, place: Place) -> None:
+    """Refuse to move a visit that is under way or over; whoever waits may be given another room, at the same time."""
+    if visit.status == Status.CHECKED_IN:
+        if (place.starts_at, place.team) == (visit.starts_at, before):
+            return
+        raise NotPossibleNow(
+            _(
+                "%(name)s is here already, so only the room can be changed. Take the check-in back first, if it was a slip."
+            )
+            % {"name": visit.patient.called}
+        )
     if not visit.can_be_moved:
         raise NotPossibleNow(
             _("This visit cannot be moved any more: its state is “%(state)s”. Book a new one instead.")
@@ -214,10 +223,13 @@ def _guard_move(
     place: Place, *, by: User, visit: Appointment, before: Team, now: datetime, ignoring: Collection[Appointment]
 ) -> None:
     """Refuse a place that the visit cannot have; those in ``ignoring`` are no neighbours."""
+    _guard_movable(visit, before=before, place=place)
     if (place.starts_at, place.team, place.room) == (visit.starts_at, before, visit.room):
         raise NothingChanged
     placing.guard_in_care(place.patient)
-    placing.guard(place, now=now, ignoring=ignoring)
+    # Another room or person while the time goes by is no move into the past, as long as the visit is not over.
+    is_running = place.starts_at == visit.starts_at <= now < visit.ends_at
+    placing.guard(place, now=place.starts_at if is_running else now, ignoring=ignoring)
     if visit.visit_type.is_dosing and place.starts_at != visit.starts_at:
         placing.guard_dose(by=by, place=place, now=now, ignoring=ignoring)
 
@@ -231,7 +243,6 @@ def foresee(
     """
     place = Place(appointment.location, appointment.visit_type, team, room, appointment.patient, starts_at)
     try:
-        _guard_movable(appointment)
         _guard_move(
             place, by=by, visit=appointment, before=holds.team_of(appointment), now=now, ignoring=(appointment,)
         )

@@ -229,12 +229,17 @@ def _late(rows: list[Row], reader: Reader) -> dict[uuid.UUID, tuple[str, str]]:
     ]  # fmt: skip
     found = {}
     for pk, delay in lateness.delays(facts, reader.now).items():
-        cause = known[delay.cause]
-        because = _WHY[delay.why] % {
-            "who": _first(cause.clinician), "time": localtime.clock_text(cause.starts_at, reader.tz)
-        }  # fmt: skip
-        found[pk] = (_("About %(n)d min behind") % {"n": delay.minutes}, because)
+        found[pk] = (
+            _("About %(n)d min behind") % {"n": delay.minutes},
+            _because(known[delay.cause], delay.why, reader),
+        )
+    for pk, (holding, why) in lateness.without_a_room(facts, reader.now).items():
+        found[pk] = (_("%(room)s not free") % {"room": known[pk].room}, _because(known[holding], why, reader))
     return found
+
+
+def _because(cause: Row, why: lateness.Why, reader: Reader) -> str:
+    return _WHY[why] % {"who": _first(cause.clinician), "time": localtime.clock_text(cause.starts_at, reader.tz)}
 
 
 def _first(name: str) -> str:

@@ -35,7 +35,7 @@ from sessions.forms.visits import (
     RescheduleForm,
 )
 from sessions.models import INTAKE, Appointment, Block, ChangeRequest, Reminder, VisitType, without_offers
-from sessions.views import escorts, moving, openings, planrest, story
+from sessions.views import escorts, moving, openings, planrest, roomlate, story
 
 
 def _whom(request: StaffRequest) -> tuple[Referral | None, Patient, Location] | None:
@@ -241,6 +241,7 @@ def _appointment_context(request: StaffRequest, visit: Appointment) -> dict[str,
         "escort": escorts.panel(request, visit),
         **_parts(visit),
         "hindrance": _hindrance(visit, request.now),
+        "room_late": roomlate.panel(request, visit),
     }
 
 

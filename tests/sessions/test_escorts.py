@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from clinic.errors import Refused
-from clinic.models import AuditEvent
+from clinic.models import AuditEvent, WorkItem
 from sessions.actions import attendance, escorts
 from sessions.models import Appointment, EscortAnswer, VisitType
 from sessions.models.escorts import answer_of
@@ -61,6 +61,26 @@ def test_each_answer_is_kept_with_who_and_when(cast: Cast, dosing: VisitType) ->
     for change in (lambda: EscortAnswer.objects.update(answer="here"), lambda: EscortAnswer.objects.all().delete()):
         with pytest.raises(DatabaseError), transaction.atomic():
             change()
+
+
+def test_whoever_comes_without_an_escort_is_somebodys_work(cast: Cast, dosing: VisitType) -> None:
+    """Scenario 4: whom the dose is with hears of it at once; it ends when an escort comes, or with the visit."""
+
+    def items() -> list[tuple[str, object, bool]]:
+        rows = WorkItem.objects.filter(kind=WorkItem.Kind.NO_ESCORT).order_by("created_at")
+        return [(row.outcome, row.owner, row.closed_at is None) for row in rows]
+
+    visit = dose_of(cast, dosing)
+    say(cast, visit, "later")
+    assert items() == []
+    say(cast, visit, "nobody", "later", 1)
+    say(cast, visit, "nobody", "nobody", 2)
+    assert items() == [("", cast.theo, True)]
+    say(cast, visit, "here", "nobody", 3)
+    assert items() == [("not_needed", cast.theo, False)]
+    say(cast, visit, "nobody", "here", 4)
+    attendance.mark_left(by=cast.felix, appointment=visit, now=NINE + timedelta(minutes=20))
+    assert items() == [("not_needed", cast.theo, False)] * 2
 
 
 def test_an_undone_check_in_takes_its_answer_with_it(cast: Cast, dosing: VisitType) -> None:

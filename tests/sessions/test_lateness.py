@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessions.lateness import Delay, Stage, Visit, Why, delays
+from sessions.lateness import Delay, Stage, Visit, Why, delays, without_a_room
 
 from .booking import at, clock
 
@@ -83,3 +83,43 @@ def test_order_does_not_matter_and_nothing_is_moved() -> None:
     assert first == delays(reversed(day), at("10:25"))
     assert first[key("10:00")] == Delay(25, key("09:00"), Why.PAST_ITS_END)
     assert day[1].starts_at == at("10:00")
+
+
+# 150 minutes from 09:00, half an hour for an overrun, a quarter to see to the room.
+DOSE = ("09:00", "11:30")
+NEXT = ("12:15", "13:15")
+TURN = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    ("now", "visits", "expected"),
+    [
+        # A quarter of an hour before, and not earlier.
+        ("11:59", [visit(*DOSE, R, "09:00", turnover=TURN), visit(*NEXT, E)], {}),
+        ("12:00", [visit(*DOSE, R, "09:00", turnover=TURN), visit(*NEXT, E)], {"12:15": ("09:00", "past_its_end")}),
+        ("12:20", [visit(*DOSE, R, "09:00", turnover=TURN), visit(*NEXT, H)], {"12:15": ("09:00", "past_its_end")}),
+        # Nothing has to be seen to: a minute is nothing, five are not known to end.
+        ("10:04", [visit(*NINE, R, "09:00"), visit("10:15", "11:00", E)], {}),
+        ("10:05", [visit(*NINE, R, "09:00"), visit("10:15", "11:00", E)], {"10:15": ("09:00", "past_its_end")}),
+        ("10:00", [visit(*NINE, R, "09:00"), visit(*TEN, E)], {}),
+        # The visit after the next may yet find the room free.
+        (
+            "12:00",
+            [visit(*DOSE, R, "09:00", turnover=TURN), visit(*NEXT, E), visit("13:30", "14:30", E)],
+            {"12:15": ("09:00", "past_its_end")},
+        ),
+        # Another room, or over, or in the next one's hands already.
+        ("12:10", [visit(*DOSE, R, "09:00", turnover=TURN), visit(*NEXT, E, room=BIRCH)], {}),
+        ("12:10", [visit(*DOSE, DONE, "09:00", turnover=TURN), visit(*NEXT, E)], {}),
+        ("12:20", [visit(*DOSE, R, "09:00", turnover=TURN), visit(*NEXT, R, "12:16")], {}),
+        # A few minutes behind may catch up; ten will not.
+        ("09:50", [visit(*NINE, R, "09:05"), visit(*TEN, E)], {}),
+        ("09:50", [visit(*NINE, R, "09:10"), visit(*TEN, E)], {"10:00": ("09:00", "began_late")}),
+        # Somebody forgot to press "Done" in the morning.
+        ("13:10", [visit(*DOSE, R, "09:00", turnover=TURN), visit(*NEXT, E)], {}),
+    ],
+)
+def test_the_room_that_is_not_free(now: str, visits: list[Visit], expected: dict[str, tuple[str, str]]) -> None:
+    words = {one.key: clock(one.starts_at) for one in visits}
+    found = without_a_room(visits, at(now))
+    assert {words[pk]: (words[holding], str(why)) for pk, (holding, why) in found.items()} == expected

@@ -183,7 +183,11 @@ class TestAction:
     def test_one_that_is_over(self, cast: Cast, visit: Appointment) -> None:
         attendance.check_in(by=cast.frida, appointment=visit, now=TEN)
         visit.refresh_from_db()
-        with pytest.raises(changes.NotPossibleNow, match="cannot be moved any more: its state is “Here”"):
+        with pytest.raises(changes.NotPossibleNow, match="is here already, so only the room can be changed"):
+            move(cast, visit)
+        attendance.start(by=cast.dana, appointment=visit, now=TEN)
+        visit.refresh_from_db()
+        with pytest.raises(changes.NotPossibleNow, match="cannot be moved any more: its state is “In room”"):
             move(cast, visit)
 
 

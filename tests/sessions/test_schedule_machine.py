@@ -416,7 +416,9 @@ class Schedule(RuleBasedStateMachine):
             still = {one.pk for one in standins.visits_needing(off)}
             assert not still & {one.visit.pk for one in moved}, "moved, and still needs who is away"
             asked = WorkItem.objects.open().filter(kind=WorkItem.Kind.CALL_PATIENT).values_list("subject_id", flat=True)
-            assert {one.visit.pk for one in moved} | {one.visit.pk for one in undecided} <= set(asked), "moved, and nobody calls"
+            assert {one.visit.pk for one in moved} | {one.visit.pk for one in undecided} <= set(asked), (
+                "moved, and nobody calls"
+            )
 
     @rule()
     def look_after_talks(self) -> None:
