@@ -377,13 +377,19 @@ class Schedule(RuleBasedStateMachine):
     @rule(data=st.data(), day=st.sampled_from(DAYS), long=st.integers(0, 1))
     def is_away(self, data: st.DataObject, day: date, long: int) -> None:
         who = data.draw(st.sampled_from(self.world.people))
-        self.attempt(
+        visit = self.visit(data, "booked", "confirmed", starts_at__gt=self.now)
+        if visit is not None and data.draw(st.sampled_from([True, True, False])):
+            who = data.draw(st.sampled_from(holds.team_of(visit).people))
+            day = visit.starts_at.astimezone(self.cast.denver.tz).date()
+        got = self.attempt(
             "away",
             lambda: hours.enter_time_off(
                 by=self.cast.ada, user=who, location=self.cast.denver, first=day, last=day + timedelta(days=long),
                 reason=TimeOff.Reason.ILLNESS, despite=99, now=self.now,
             ),
         )  # fmt: skip
+        if isinstance(got, TimeOff) and data.draw(st.sampled_from([True, True, False])):
+            self.carry_out(data, got)
 
     @precondition(lambda self: TimeOff.objects.filter(cancelled_at=None).exists())
     @rule(data=st.data(), is_back=st.sampled_from([False, False, False, True]))
@@ -397,7 +403,10 @@ class Schedule(RuleBasedStateMachine):
                     by=self.cast.ada, time_off=off, location=self.cast.denver, now=self.now
                 ),
             )  # fmt: skip
-            return
+        else:
+            self.carry_out(data, off)
+
+    def carry_out(self, data: st.DataObject, off: TimeOff) -> None:
         moved: list[Moved] = []
         undecided: list[Dropped] = []
         for line in standins.propose(off, self.cast.denver, self.now).lines:
