@@ -7,7 +7,7 @@ RUN npm ci --omit=dev --no-progress
 
 FROM python:3.12-slim AS packages
 COPY requirements.txt ./
-RUN python -m venv /venv && /venv/bin/pip install --quiet --no-cache-dir --require-hashes --requirement requirements.txt
+RUN python -m venv /venv && /venv/bin/pip install --quiet --no-cache-dir --no-deps --require-hashes --requirement requirements.txt
 
 FROM python:3.12-slim AS source
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1

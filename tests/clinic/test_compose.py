@@ -109,7 +109,8 @@ def test_the_image_is_not_root_and_installs_by_hash() -> None:
     assert words.count("\nFROM ") >= 4
     last = words.rpartition("\nFROM ")[2]
     assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
-    assert "--require-hashes" in words
+    for recipe in (words, (ROOT / "script" / "bootstrap").read_text()):
+        assert "--no-deps --require-hashes" in recipe
     assert "npm ci" in words
     for name in APP:
         assert SERVICES[name]["user"] == "10001:10001"
