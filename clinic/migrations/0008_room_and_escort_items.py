@@ -4,15 +4,50 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('clinic', '0007_visit_requests'),
+        ("clinic", "0007_visit_requests"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='workitem',
-            name='kind',
-            field=models.CharField(choices=[('crisis_words', 'Read now: words that may mean danger'), ('risk_alert', 'Clinician contact required'), ('referral', 'New enquiry'), ('intake_to_book', 'Book the intake'), ('message_unknown', 'Letter: outcome unknown'), ('message_failed', 'Letter could not be sent'), ('change_request', 'Patient asks to change a visit'), ('visit_request', 'Patient asks for a visit'), ('call_patient', 'Call the patient'), ('address_changed', 'Check a changed address'), ('handover', 'Inherited from somebody who left'), ('break_glass_review', 'Review an emergency opening'), ('break_glass_notice', "Your patient's chart was opened in an emergency"), ('recall', 'A visit that cannot take place as booked'), ('unsettled_visit', 'Say what became of a visit'), ('clearance_review', 'Review for clearance'), ('flag_to_decide', 'A new fact to decide about'), ('packet_ran_out', 'Intake packet ran out'), ('unanswered', 'Questionnaire not answered'), ('consent_withdrawn', 'Consent withdrawn: call the patient'), ('capacity_concern', 'Can they consent? Look before they sign'), ('page', 'You are called: answer now'), ('page_failed', 'A page could not be delivered'), ('rota_gap', 'Nobody is on call'), ('outreach', 'At risk and did not come: a clinician calls today'), ('scoring_failed', 'A questionnaire could not be scored'), ('policy_draft', 'Limits to approve'), ('talk_to_set', 'A time is held for the talk after a dose: book it or let it go'), ('talk_missing', 'A dose without a talk after it: no time was free, or nobody said yes'), ('room_not_free', 'A room will not be free in time: choose another one'), ('no_escort', 'Here for a dose without an escort: decide')], max_length=24, verbose_name='kind'),
+            model_name="workitem",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("crisis_words", "Read now: words that may mean danger"),
+                    ("risk_alert", "Clinician contact required"),
+                    ("referral", "New enquiry"),
+                    ("intake_to_book", "Book the intake"),
+                    ("message_unknown", "Letter: outcome unknown"),
+                    ("message_failed", "Letter could not be sent"),
+                    ("change_request", "Patient asks to change a visit"),
+                    ("visit_request", "Patient asks for a visit"),
+                    ("call_patient", "Call the patient"),
+                    ("address_changed", "Check a changed address"),
+                    ("handover", "Inherited from somebody who left"),
+                    ("break_glass_review", "Review an emergency opening"),
+                    ("break_glass_notice", "Your patient's chart was opened in an emergency"),
+                    ("recall", "A visit that cannot take place as booked"),
+                    ("unsettled_visit", "Say what became of a visit"),
+                    ("clearance_review", "Review for clearance"),
+                    ("flag_to_decide", "A new fact to decide about"),
+                    ("packet_ran_out", "Intake packet ran out"),
+                    ("unanswered", "Questionnaire not answered"),
+                    ("consent_withdrawn", "Consent withdrawn: call the patient"),
+                    ("capacity_concern", "Can they consent? Look before they sign"),
+                    ("page", "You are called: answer now"),
+                    ("page_failed", "A page could not be delivered"),
+                    ("rota_gap", "Nobody is on call"),
+                    ("outreach", "At risk and did not come: a clinician calls today"),
+                    ("scoring_failed", "A questionnaire could not be scored"),
+                    ("policy_draft", "Limits to approve"),
+                    ("talk_to_set", "A time is held for the talk after a dose: book it or let it go"),
+                    ("talk_missing", "A dose without a talk after it: no time was free, or nobody said yes"),
+                    ("room_not_free", "A room will not be free in time: choose another one"),
+                    ("no_escort", "Here for a dose without an escort: decide"),
+                ],
+                max_length=24,
+                verbose_name="kind",
+            ),
         ),
     ]

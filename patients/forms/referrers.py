@@ -39,6 +39,8 @@ class SetReferringClinicianForm(words.Form):
     )
     npi = _text(_("NPI"), 20, help_text=_("Ten digits, where they have one."))
     licence = _text(_("Licence"), 40, help_text=_("With its state, such as CO DR-0012345."))
+    # What stood there when the form was drawn (actions.referrers.mark_of).
+    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=16)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -102,6 +102,15 @@ def guard(visit: Appointment, now: datetime) -> Reach:
     )
 
 
+def may_pick(visit: Appointment, now: datetime) -> bool:
+    """Return whether a patient may move their visit by themselves, so that no page offers what would be refused. Two or three queries."""
+    try:
+        guard(visit, now)
+    except Refused:
+        return False
+    return True
+
+
 def find(visit: Appointment, *, reach: Reach, first: date, last: date, anybody: bool, now: datetime) -> Found:
     """Return the openings from one day to another, both included, with the visit's own person, or with ``anybody``.
 

@@ -81,7 +81,6 @@ def view_of(visit: Appointment, patient: Patient, now: datetime) -> dict[str, An
         "when_words": _when_words(day, localtime.day_of(now, tz)) if visit.is_open else "",
         "is_to_come": visit.is_open and visit.starts_at > now,
         "can_ask": visit.can_be_moved and visit.visit_type.patient_may_request_change and now <= visit.notice_ends_at(),
-        "can_choose": visit.course_id is None and mymoves.is_picked_by_patients(visit.visit_type),
         "choose_url": reverse("sessions:choose_my_time", args=[visit.pk]),
         "ask_until": localtime.moment_text(visit.notice_ends_at(), tz),
     }
@@ -186,8 +185,9 @@ def portal_visit(request: PortalRequest, appointment_id: uuid.UUID) -> HttpRespo
 
 def _visit_context(request: PortalRequest, visit: Appointment) -> dict[str, Any]:
     asked = _wishes(visit)
+    shown = view_of(visit, visit.patient, request.now)
     return {
-        "visit": view_of(visit, visit.patient, request.now),
+        "visit": shown | {"can_choose": shown["can_ask"] and mymoves.may_pick(visit, request.now)},
         "wishes": asked,
         "is_waiting": any(wish["is_open"] for wish in asked),
         "needs_numbers": any(crisis.may_mean_danger(wish["message"]) for wish in asked),

@@ -36,7 +36,10 @@ def test_written_corrected_and_taken_off(cast: Cast, signed_in: SignedIn) -> Non
     # Sent twice is once.
     assert frida.post(page, SENT).status_code == 302
     assert AuditEvent.objects.filter(verb="referrer.written").count() == 1
-    assert frida.post(page, {**SENT, "practice": "Larch Clinic"}).status_code == 302
+    seen = referrers.mark_of(ReferringClinician.objects.get())
+    assert f'name="seen" value="{seen}"' in frida.get(page).content.decode()
+    larch = {**SENT, "practice": "Larch Clinic", "seen": seen}
+    assert frida.post(page, larch).status_code == 302
     kept = ReferringClinician.objects.get()
     assert (kept.npi, kept.email, kept.practice) == ("1234567893", "okafor@cedar.example", "Larch Clinic")
     assert AuditEvent.objects.filter(verb="referrer.written").latest("at").details == {"fields": ["practice"]}
@@ -49,12 +52,28 @@ def test_written_corrected_and_taken_off(cast: Cast, signed_in: SignedIn) -> Non
     assert "Larch Clinic" in history
     end = reverse("patients:end_referring_clinician", args=[cast.pat.pk])
     assert frida.get(end).status_code == 405
-    assert frida.post(end).status_code == 302
+    # Somebody corrected the entry since this page was drawn.
+    assert "Somebody changed this meanwhile" in frida.post(end, {"seen": seen}, follow=True).content.decode()
+    assert frida.post(end, {"seen": referrers.mark_of(kept)}).status_code == 302
     assert "Dr. Ines Okafor" not in frida.get(patient_page).content.decode().split("toast")[0]
     assert "Taken off" in frida.get(page).content.decode()
     with pytest.raises(referrers.NobodyToEnd):
-        referrers.end(by=cast.frida, patient=cast.pat, now=make.NOON)
+        referrers.end(by=cast.frida, patient=cast.pat, seen="", now=make.NOON)
     assert "Nobody is written down here any more" in frida.post(end, follow=True).content.decode()
+
+
+def test_two_clerks_do_not_overwrite_each_other(cast: Cast, signed_in: SignedIn) -> None:
+    """The second is shown what stands there by now, keeps what they typed, and saves it once they have seen that."""
+    page = reverse("patients:set_referring_clinician", args=[cast.pat.pk])
+    frida = signed_in(cast.frida)
+    assert frida.post(page, {**SENT, "seen": ""}).status_code == 302
+    second = frida.post(page, {**SENT, "practice": "Larch Clinic", "seen": ""})
+    html = second.content.decode()
+    assert (second.status_code, "Somebody changed this meanwhile" in html, "Larch Clinic" in html) == (422, True, True)
+    assert ReferringClinician.objects.get().practice == "Cedar Family Practice"
+    again = {**SENT, "practice": "Larch Clinic", "seen": second.context["form"]["seen"].value()}
+    assert frida.post(page, again).status_code == 302
+    assert ReferringClinician.objects.get().practice == "Larch Clinic"
 
 
 def test_strangers_find_nothing(cast: Cast, signed_in: SignedIn) -> None:

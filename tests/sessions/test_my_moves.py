@@ -164,6 +164,9 @@ class TestWhatTheDeskMoves:
         talk.visit_type.code = "integration"
         with pytest.raises(mymoves.DeskMoves):
             mymoves.guard(talk, make.NOON)
+        # And the portal offers nothing that would be refused.
+        assert not mymoves.may_pick(talk, make.NOON)
+        assert mymoves.may_pick(visit, make.NOON)
 
 
 class TestFromAfar:
