@@ -40,6 +40,7 @@ def tell(now: datetime, *, people: int = PEOPLE) -> None:
     desk.busy_weeks(story)
     course.moved_course(story)
     desk.enquiries(story)
+    desk.who_waits(story)
     desk.keep_up(story)
     desk.post(story)
     intake.tell(story)

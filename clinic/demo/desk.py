@@ -14,8 +14,8 @@ from clinic.models import Category, Channel, OutboundMessage, WorkItem
 from patients.actions import careteams, preferences, referrals
 from patients.actions.preferences import Answer
 from patients.models import ContactPreference, LifeState, Patient, Referral
-from sessions.actions import reminders, wishes
-from sessions.models import Appointment, ChangeRequest
+from sessions.actions import reminders, visitrequests, waitlist, wishes
+from sessions.models import Appointment, ChangeRequest, WaitlistEntry
 
 
 def busy_weeks(story: Story) -> None:
@@ -119,6 +119,31 @@ def _deliver(story: Story, at: datetime) -> None:
     until = at + timedelta(hours=3)
     while outbox.deliver_next(by=sam, now=min(until, story.now), send=send):
         pass
+
+
+def who_waits(story: Story) -> None:
+    """Three wait for a time that becomes free, and Sol asks on the portal for a visit."""
+    for days, code, weekdays in ((9, "follow_up", ()), (5, "integration", (1, 3)), (2, "preparation", (0, 2, 4))):
+        story.later(story.now - timedelta(days=days, hours=2), partial(_wait, story, code, weekdays))
+    story.later(story.now - timedelta(hours=5), lambda at: _ask_for_a_visit(story, at))
+
+
+def _wait(story: Story, code: str, weekdays: tuple[int, ...], at: datetime) -> None:
+    denver, desk = story.places[DENVER], story.people["frida"]
+    busy = Appointment.objects.filter(starts_at__gt=at).values("patient")
+    known = Patient.objects.filter(home_location=denver, life_state=LifeState.ACTIVE).exclude(pk__in=busy)
+    today = localtime.day_of(at, denver.tz)
+    wish = waitlist.Wish(story.types[code], today, today + timedelta(days=60), weekdays=weekdays)
+    waiting = WaitlistEntry.objects.waiting().values("patient")
+    for patient in known.exclude(pk__in=waiting).order_by("mrn")[:1]:
+        attempt(waitlist.ask, by=desk, patient=patient, wish=wish, now=at)
+
+
+def _ask_for_a_visit(story: Story, at: datetime) -> None:
+    sol = Patient.objects.filter(email="sol@post.example", portal_user__isnull=False).first()
+    if sol is not None and sol.portal_user is not None:
+        wanted = visitrequests.Wanted(story.types["follow_up"], weekdays=(1, 2), day_parts=("morning",))
+        attempt(visitrequests.ask, by=sol.portal_user, patient=sol, wanted=wanted, now=at)
 
 
 def what_went_wrong(story: Story) -> None:
